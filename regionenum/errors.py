@@ -1,0 +1,9 @@
+"""The errors that users meet. Each carries one sentence that names the value, the place and the mend."""
+
+
+class InputError(ValueError):
+    """A model, domain, configuration or run directory that cannot be used as given (command line: exit code 2)."""
+
+
+class EngineError(RuntimeError):
+    """An engine could not finish its computation; nothing it returned before may be taken for a complete count."""
