@@ -83,7 +83,9 @@ class Box:
                 bound = np.array(getattr(self, side), np.float64)
             except (TypeError, ValueError) as error:
                 raise InputError(f"box: the {side} bound must be numbers, got {getattr(self, side)!r}") from error
-            _refuse(~np.isfinite(bound), bound, f"box: the {side} bound{{at}} is {{value}}; bounds must be finite numbers")
+            _refuse(
+                ~np.isfinite(bound), bound, f"box: the {side} bound{{at}} is {{value}}; bounds must be finite numbers"
+            )
             bound.setflags(write=False)
             object.__setattr__(self, side, bound)
         lower, upper = np.asarray(self.lower), np.asarray(self.upper)
@@ -103,7 +105,9 @@ class Box:
         upper = self._fit(np.asarray(self.upper), "upper", input_shape)
         free = np.flatnonzero(lower < upper)
         if not len(free):
-            raise InputError("box: every coordinate is fixed, so the box is a single point; widen at least one coordinate")
+            raise InputError(
+                "box: every coordinate is fixed, so the box is a single point; widen at least one coordinate"
+            )
         width = (upper - lower)[free]
         _refuse(~np.isfinite(width), width, "box: the width of the box{at} overflows; use smaller bounds")
         directions = sp.csr_array((width, (free, np.arange(len(free)))), shape=(len(lower), len(free)))

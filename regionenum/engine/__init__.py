@@ -1,0 +1,1 @@
+"""Engines: the tree of cells, compiled and by HiGHS, behind one interface."""

@@ -1,0 +1,1 @@
+"""The network: layers and units, loading, forward evaluation."""

@@ -1,9 +1,8 @@
 """Units: the scalar non-linearities of a layer.
 
-A layer has rows (pre-activations z_1 .. z_n) and units. Each unit reads one row and applies a continuous piecewise-linear
-function, or reads a group of rows and returns their maximum. Every row is read by at least one unit; a row that is only
-passed on is read by the identity. The *piece* of a unit is the interval its row lies in, or the position of the winner in its
-group.
+A layer has rows (pre-activations z_1 .. z_n) and units. Each unit reads one row and applies a continuous
+piecewise-linear function, or reads a group of rows and returns their maximum. A row that is only passed on is read by the
+identity. The *piece* of a unit is the interval its row lies in, or the position of the winner in its group.
 """
 
 from __future__ import annotations

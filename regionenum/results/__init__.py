@@ -1,0 +1,1 @@
+"""Results: schema, writer, reader and the summary object."""

@@ -1,0 +1,1 @@
+"""Benchmarks: each checks its counts before it reports a time."""
