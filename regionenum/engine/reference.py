@@ -1,0 +1,326 @@
+"""The reference engine: a plain walk of the tree with one linear program per question, by HiGHS.
+
+Slow and independent: it shares the network, the chart and the interface with the compiled engine, and no code that
+decides anything. A cell is a set of strict inequalities a.y + b > 0 over the open unit cube, every row of Euclidean
+norm 1, and it is not empty if and only if it holds a ball. The largest one is the linear program of `ball.py`. The maps
+carry elementwise bounds of their rounding errors, so that "zero" means zero up to rounding whatever the scale of the
+weights.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+
+import numpy as np
+import scipy.sparse as sp
+
+from regionenum.engine.ball import DOUBT, RADIUS, Ball, BallSolver
+from regionenum.engine.interface import Batch, Cells, Counters, Problem, Record, Statistics
+from regionenum.network.layers import Layer
+from regionenum.network.units import MAXIMUM, Floats, Ints
+
+ROUNDOFF = 2.0**-53
+"""Unit roundoff of float64."""
+
+BATCH_SECONDS = 0.5
+BATCH_ROWS = 4096
+
+
+@dataclass(frozen=True)
+class _Map:
+    """An affine map y -> linear y + constant, row by row, and bounds of the errors of its entries.
+
+    Linear part and constant are one matrix (n_rows, d + 1), the constant last: both obey the same arithmetic.
+    """
+
+    value: Floats
+    error: Floats
+
+    def after(self, layer: Layer) -> _Map:
+        """The map to the pre-activations of `layer`.
+
+        A sum of n products has an error of at most n u / (1 - n u) times the sum of their magnitudes, in any order of
+        summation; the bias and the bound's own rounding add a few terms.
+        """
+        weight = layer.weight.toarray() if isinstance(layer.weight, sp.csr_array) else layer.weight
+        magnitude = np.abs(weight)
+        terms = (weight.shape[1] + 4) * ROUNDOFF
+        gamma = 2.0 * terms if terms < 0.25 else np.inf
+        value = weight @ self.value
+        size = magnitude @ (np.abs(self.value) + self.error)
+        value[:, -1] += layer.bias
+        size[:, -1] += np.abs(layer.bias)
+        return _Map(value, magnitude @ self.error + gamma * size)
+
+    def difference(self, i: int, j: int) -> tuple[Floats, Floats]:
+        """Row i minus row j, and its error bound."""
+        value = self.value[i] - self.value[j]
+        return value, self.error[i] + self.error[j] + ROUNDOFF * np.abs(value)
+
+    def against(self, i: int, level: float) -> tuple[Floats, Floats]:
+        """Row i minus a constant level, and its error bound."""
+        value, error = self.value[i].copy(), self.error[i].copy()
+        value[-1] -= level
+        error[-1] += ROUNDOFF * abs(value[-1])
+        return value, error
+
+
+@dataclass(frozen=True)
+class _Cell:
+    """A cell: its rows and map, a point inside, and its history.
+
+    Attributes
+    ----------
+    rows : (n_rows, d + 1) inequalities a.y + b > 0 with |a| = 1, beside those of the cube
+    ball : a ball inside
+    pieces : pieces of all units passed so far
+    number, parent : numbers of the cell and of the cell of the layer before
+    ranks : rank of the map after each layer passed
+    """
+
+    rows: Floats
+    ball: Ball
+    pieces: tuple[int, ...]
+    map: _Map
+    number: int
+    parent: int
+    ranks: tuple[int, ...]
+
+
+class HighsEngine:
+    """The reference engine. Decides every split by the largest inscribed ball; see `ball.py` for what is doubtful."""
+
+    name = "highs"
+
+    def explore(self, problem: Problem, record: Record = Record.NONE) -> Iterator[Batch]:
+        """Walk the tree depth first; see `Engine.explore`."""
+        walk = _Walk(problem, record)
+        yield from walk.run()
+        yield walk.take_batch()
+
+
+@dataclass
+class _Frame:
+    """A cell on the path from the domain to the current cell."""
+
+    cell: _Cell
+    children: Iterator[_Cell]
+    n_children: int = 0
+
+
+class _Walk:
+    """State of one exploration: the solver, and what was found since the last batch."""
+
+    def __init__(self, problem: Problem, record: Record) -> None:
+        self.problem = problem
+        self.record = record
+        self.layers = problem.network.unit_layers
+        self.solver = BallSolver(problem.dim)
+        self.n_cells = 0
+        self._start_batch()
+
+    def run(self) -> Iterator[Batch]:
+        """Depth first, with one frame per layer: the stack does not grow with the number of units."""
+        stack = [self._frame(self._root())]
+        while stack:
+            frame = stack[-1]
+            child = next(frame.children, None)
+            if child is None:
+                self._finish(stack.pop())
+            else:
+                frame.n_children += 1
+                stack.append(self._frame(child))
+            if len(self.found) >= BATCH_ROWS or time.monotonic() - self.since > BATCH_SECONDS:
+                yield self.take_batch()
+
+    def take_batch(self) -> Batch:
+        """What was found since the last batch."""
+        cells = None if self.record is Record.NONE else self._table()
+        batch = Batch(self.statistics, self.counters, cells)
+        self._start_batch()
+        return batch
+
+    def _start_batch(self) -> None:
+        self.statistics = Statistics.zeros(self.problem.depth, self.problem.dim)
+        self.counters = Counters()
+        self.found: list[_Cell] = []
+        self.since = time.monotonic()
+
+    def _root(self) -> _Cell:
+        chart, dim = self.problem.chart, self.problem.dim
+        value = np.hstack([chart.directions.toarray(), chart.origin[:, None]])
+        identity = _Map(value, np.zeros_like(value))
+        return _Cell(np.zeros((0, dim + 1)), Ball(np.full(dim, 0.5), 0.5), (), identity, -1, -1, ())
+
+    def _frame(self, cell: _Cell) -> _Frame:
+        """Enter a cell: keep it if it is to be recorded, before its descendants."""
+        depth = len(cell.ranks)
+        is_region = depth == len(self.layers)
+        if (is_region and self.record is not Record.NONE) or (self.record is Record.TREE and depth > 0):
+            self.found.append(cell)
+        return _Frame(cell, self._children(cell, self.layers[depth]) if depth < len(self.layers) else iter(()))
+
+    def _finish(self, frame: _Frame) -> None:
+        """Count a cell whose children are all known."""
+        cell, depth = frame.cell, len(frame.cell.ranks)
+        at = depth, cell.ranks[-1] if cell.ranks else self.problem.dim
+        self.statistics.cells[at] += 1
+        self.statistics.children[at] += frame.n_children
+        self.statistics.max_children[at] = max(self.statistics.max_children[at], frame.n_children)
+        self.statistics.unsplit[at] += frame.n_children == 1
+
+    def _table(self) -> Cells:
+        found, n_units = self.found, sum(self.problem.n_units)
+        pieces = np.zeros((len(found), n_units), np.uint16)
+        ranks = np.zeros((len(found), self.problem.depth), np.uint16)
+        for k, cell in enumerate(found):
+            pieces[k, : len(cell.pieces)] = cell.pieces
+            ranks[k, : len(cell.ranks)] = cell.ranks
+        return Cells(
+            layer=np.array([len(cell.ranks) - 1 for cell in found], np.int16),
+            cell=np.array([max(cell.number, 0) for cell in found], np.int64),
+            parent=np.array([cell.parent for cell in found], np.int64),
+            pieces=pieces,
+            ranks=ranks,
+            witness=np.array([cell.ball.centre for cell in found]).reshape(len(found), self.problem.dim),
+        )
+
+    def _children(self, parent: _Cell, layer: Layer) -> Iterator[_Cell]:
+        """The cells that the units of `layer` split `parent` into, in the order of their pieces."""
+        units = layer.units
+        z = parent.map.after(layer)
+        pending = [(replace(parent, map=z), 0)]
+        while pending:
+            cell, unit = pending.pop()
+            if unit == units.n_units:
+                yield self._enter(cell, parent, layer)
+                continue
+            group = units.rows[units.indptr[unit] : units.indptr[unit + 1]]
+            function = int(units.function_of[unit])
+            if function == MAXIMUM:
+                sides = self._winners(z, group)
+            else:
+                sides = self._intervals(z, int(group[0]), units.functions[function].breakpoints)
+            # Reversed, so that the lowest piece is taken from the stack first.
+            pending += [(child, unit + 1) for child in reversed(self._split(cell, sides))]
+
+    def _split(self, cell: _Cell, sides: list[tuple[int, Floats]]) -> list[_Cell]:
+        """The open sides of a cell, each given by its piece and its unit-normalised rows."""
+        if len(sides) == 1 and not len(sides[0][1]):
+            return [replace(cell, pieces=(*cell.pieces, sides[0][0]))]
+        found = []
+        for piece, rows in sides:
+            self.counters.tests += 1
+            all_rows = np.vstack([cell.rows, rows])
+            # The old ball's centre may already prove the side; then no linear program is needed.
+            slack = float((rows[:, :-1] @ cell.ball.centre + rows[:, -1]).min(initial=cell.ball.radius))
+            ball = Ball(cell.ball.centre, slack)
+            if slack <= DOUBT:
+                ball = self.solver.largest(all_rows, self.counters)
+                self.counters.doubtful += ball.doubtful
+            if ball.radius > RADIUS:
+                found.append(replace(cell, rows=all_rows, ball=ball, pieces=(*cell.pieces, piece)))
+        return found
+
+    def _intervals(self, z: _Map, row: int, breakpoints: tuple[float, ...]) -> list[tuple[int, Floats]]:
+        """The pieces of a pointwise unit, each with the rows that bound it; one piece if the row is constant."""
+        above = [self._half_space(*z.against(row, level)) for level in breakpoints]
+        none = np.zeros((0, z.value.shape[1]))
+        if any(isinstance(side, bool) for side in above):
+            return [(sum(side is True for side in above), none)]
+        bounds = [none, *(side[None] for side in above if not isinstance(side, bool)), none]
+        return [(k, np.vstack([bounds[k], -bounds[k + 1]])) for k in range(len(bounds) - 1)]
+
+    def _winners(self, z: _Map, group: Ints) -> list[tuple[int, Floats]]:
+        """The candidates of a maximum that can win, each with the rows "larger than the others".
+
+        Of candidates that differ by a constant only the largest stays, and of equal ones the first: what stays differs
+        pairwise in its linear part.
+        """
+        stay: list[int] = []
+        for k, row in enumerate(group):
+            behind = [(m, self._half_space(*z.difference(int(row), int(group[m])))) for m in stay]
+            if all(side is not False for _, side in behind):
+                stay = [m for m, side in behind if side is not True] + [k]
+        rows = {
+            (k, m): self._half_space(*z.difference(int(group[k]), int(group[m]))) for k in stay for m in stay if k != m
+        }
+        none = np.zeros((0, z.value.shape[1]))
+        return [(k, np.vstack([none, *(rows[k, m] for m in stay if m != k)])) for k in stay]
+
+    def _half_space(self, value: Floats, error: Floats) -> Floats | bool:
+        """The row of value > 0 with norm 1, or the answer itself if the linear part is zero up to rounding.
+
+        Zero up to rounding in all is "not above zero": a unit exactly at a breakpoint takes the lower piece.
+        """
+        if np.any(np.abs(value[:-1]) > error[:-1]):
+            largest = np.abs(value[:-1]).max()
+            scaled = value / largest
+            return np.asarray(scaled / np.linalg.norm(scaled[:-1]))
+        # What the row can deviate from the computed constant on the cube, whatever its true linear part is.
+        deviation = float(np.abs(value[:-1]).sum() + error.sum())
+        self.counters.doubtful += bool(np.any(error[:-1] > 0) or 0 < deviation >= abs(value[-1]))
+        return bool(value[-1] > deviation)
+
+    def _enter(self, cell: _Cell, parent: _Cell, layer: Layer) -> _Cell:
+        """The finished cell after `layer`: centred, with the map to the layer's output, numbered."""
+        ball = self.solver.largest(cell.rows, self.counters)
+        output = _output(cell.map, layer, cell.pieces[len(parent.pieces) :])
+        rank, doubtful = numerical_rank(output.value[:, :-1], output.error[:, :-1])
+        self.counters.doubtful_ranks += doubtful
+        number, self.n_cells = self.n_cells, self.n_cells + 1
+        return replace(
+            cell,
+            # The ball that proved the cell stays if HiGHS finds no larger one.
+            ball=ball if ball.radius > cell.ball.radius else cell.ball,
+            map=output,
+            number=number,
+            parent=parent.number,
+            ranks=(*cell.ranks, rank),
+        )
+
+
+def _output(z: _Map, layer: Layer, pieces: tuple[int, ...]) -> _Map:
+    """The map to the outputs of a layer's units in the given pieces."""
+    units = layer.units
+    value = np.empty((units.n_units, z.value.shape[1]))
+    error = np.empty_like(value)
+    for u, piece in enumerate(pieces):
+        first, function = units.indptr[u], int(units.function_of[u])
+        if function == MAXIMUM:
+            row = units.rows[first + piece]
+            value[u], error[u] = z.value[row], z.error[row]
+            continue
+        row, slope = units.rows[first], units.functions[function].slopes[piece]
+        intercept = units.functions[function].intercepts[piece]
+        value[u] = slope * z.value[row]
+        value[u, -1] += intercept
+        # Slopes 0 and +-1 do not round, nor does the intercept 0.
+        error[u] = abs(slope) * z.error[row]
+        if abs(slope) not in (0.0, 1.0):
+            error[u] += 2 * ROUNDOFF * np.abs(slope * z.value[row]) + 2 * ROUNDOFF * error[u]
+        if intercept:
+            error[u, -1] += ROUNDOFF * abs(value[u, -1])
+    return _Map(value, error)
+
+
+def numerical_rank(matrix: Floats, error: Floats) -> tuple[int, bool]:
+    """Rank of a matrix known up to elementwise errors, and whether it is doubtful.
+
+    Rows and columns are scaled first, since the weights of a network may be of any size. By Weyl's theorem the singular
+    values then move by at most the Frobenius norm of the scaled errors, beside the rounding of the decomposition.
+    """
+    rows = np.any(np.abs(matrix) > error, axis=1)
+    matrix, error = matrix[rows], error[rows]
+    if not matrix.size:
+        return 0, False
+    for axis in (1, 0):
+        scale = np.abs(matrix).max(axis=axis, keepdims=True)
+        scale[scale == 0] = 1.0
+        matrix, error = matrix / scale, error / scale
+    values = np.linalg.svd(matrix, compute_uv=False)
+    limit = float(np.linalg.norm(error) + 8 * max(matrix.shape) * ROUNDOFF * values[0])
+    doubtful = bool(np.any((values > limit / 10) & (values < 10 * limit)))
+    return int(np.count_nonzero(values > limit)), doubtful
