@@ -1,0 +1,118 @@
+"""The compiled engine: the tree walk of `walk_kernel` behind the `Engine` interface.
+
+Decisions are made in float64 with a small tolerance (`cut_kernel.CUT_TOL`, as a distance in the unit cube). Whatever lies
+within `cut_kernel.DOUBT` of zero is counted as doubtful, in `Counters.doubtful` and `doubtful_ranks`.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+
+import numpy as np
+
+from regionenum.engine import cut_kernel, walk_kernel
+from regionenum.engine.interface import Batch, Cells, Counters, Problem, Record, Statistics
+from regionenum.engine.tables import Tables, make_tables
+from regionenum.engine.walk_kernel import Walk
+from regionenum.errors import EngineError
+
+BATCH_SECONDS = 0.5
+BUFFER_BYTES = 8 << 20
+
+
+class CompiledEngine:
+    """Depth-first walk with one bounded simplex dictionary per cell (see `simplex_kernel`), compiled by numba."""
+
+    name = "compiled"
+
+    def explore(self, problem: Problem, record: Record = Record.NONE) -> Iterator[Batch]:
+        """Yield batches until the tree is exhausted (`interface.Engine.explore`).
+
+        Raises
+        ------
+        EngineError
+            If the simplex method breaks down on a cell.
+        """
+        if problem.depth == 0:
+            yield _whole_domain(problem, record)
+            return
+        tables = make_tables(problem)
+        walk = walk_kernel.make_walk(tables, _buffer_rows(tables) if record != Record.NONE else 0)
+        nodes = 2000
+        reported = 0
+        finished = False
+        while not finished:
+            start = time.perf_counter()
+            status = walk_kernel.walk_tree(tables, walk, nodes, record == Record.REGIONS, record == Record.TREE)
+            seconds = time.perf_counter() - start
+            if status == walk_kernel.GAVE_UP:
+                raise EngineError(
+                    "the simplex method did not converge on a cell; run again with engine='highs' and report the network"
+                )
+            if status in (walk_kernel.STACK_FULL, walk_kernel.DICTIONARY_FULL):
+                walk = _grown(walk, status)
+                continue
+            finished = status == walk_kernel.FINISHED
+            if status == walk_kernel.PAUSED and seconds < BATCH_SECONDS / 4:
+                nodes *= 2
+            elif status == walk_kernel.PAUSED and seconds > BATCH_SECONDS:
+                nodes = max(nodes // 2, 1)
+            pivots = int(walk.cells.pivots[0])
+            yield _take(walk, record, pivots - reported)
+            reported = pivots
+
+
+def _grown(walk: Walk, status: int) -> Walk:
+    n, _, capacity = walk.cells.table.shape
+    if status == walk_kernel.STACK_FULL:
+        return walk_kernel.grow_walk(walk, 2 * n, capacity)
+    return walk_kernel.grow_walk(walk, n, 2 * capacity)
+
+
+def _buffer_rows(tables: Tables) -> int:
+    width = 2 * int(tables.unit_at[-1]) + 8 * tables.dim + 2 * tables.depth + 18
+    return int(np.clip(BUFFER_BYTES // width, 1, 65536))
+
+
+def _take(walk: Walk, record: Record, pivots: int) -> Batch:
+    """Take statistics, counters and rows out of the walk, and zero them there."""
+    tally, rows = walk.tally, walk.rows
+    parts = (tally.cells, tally.children, tally.max_children, tally.unsplit)
+    statistics = Statistics(*(part.copy() for part in parts))
+    count = tally.counters
+    counters = Counters(
+        tests=int(count[cut_kernel.TESTS]),
+        lps=int(count[cut_kernel.LPS]),
+        pivots=pivots,
+        reused=int(count[cut_kernel.REUSED]),
+        doubtful=int(count[cut_kernel.DOUBTFUL]),
+        doubtful_ranks=int(count[cut_kernel.DOUBTFUL_RANKS]),
+    )
+    for part in (*parts, count):
+        part[...] = 0
+    if record == Record.NONE:
+        return Batch(statistics, counters)
+    n = int(rows.count[0])
+    rows.count[0] = 0
+    columns = (rows.layer, rows.cell, rows.parent, rows.pieces, rows.ranks, rows.witness)
+    return Batch(statistics, counters, Cells(*(column[:n].copy() for column in columns)))
+
+
+def _whole_domain(problem: Problem, record: Record) -> Batch:
+    """The one region of a network without units."""
+    statistics = Statistics.zeros(0, problem.dim)
+    statistics.cells[0, problem.dim] = 1
+    if record == Record.NONE:
+        return Batch(statistics)
+    return Batch(
+        statistics,
+        cells=Cells(
+            layer=np.full(1, -1, np.int16),
+            cell=np.zeros(1, np.int64),
+            parent=np.full(1, -1, np.int64),
+            pieces=np.zeros((1, 0), np.uint16),
+            ranks=np.zeros((1, 0), np.uint16),
+            witness=np.full((1, problem.dim), 0.5),
+        ),
+    )
