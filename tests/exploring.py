@@ -1,0 +1,77 @@
+"""Running an engine to the end, and what it found in one piece."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+
+import numpy as np
+
+from regionenum.engine.compiled import CompiledEngine
+from regionenum.engine.interface import Cells, Counters, Engine, Problem, Record, Statistics
+from regionenum.engine.reference import HighsEngine
+from tests.oracles import Pattern
+
+ENGINES: dict[str, type[Engine]] = {engine.name: engine for engine in (CompiledEngine, HighsEngine)}
+
+
+@dataclass(frozen=True)
+class Found:
+    """The sum of all batches."""
+
+    statistics: Statistics
+    counters: Counters
+    cells: Cells | None
+
+    @property
+    def regions(self) -> int:
+        """Number of regions."""
+        return int(self.statistics.cells[-1].sum())
+
+    def layer(self, depth: int) -> dict[Pattern, tuple[int, ...]]:
+        """{pattern: ranks} of the recorded cells after unit layer `depth`; the tail of both is kept, and is 0."""
+        assert self.cells is not None
+        rows = np.flatnonzero(self.cells.layer == depth)
+        found = {tuple(map(int, self.cells.pieces[k])): tuple(map(int, self.cells.ranks[k])) for k in rows}
+        assert len(found) == len(rows), "a pattern was recorded twice"
+        return found
+
+
+def explore(engine: Engine, problem: Problem, record: Record = Record.NONE) -> Found:
+    """All that an engine finds, with the checks that hold for every exploration."""
+    statistics, counters = Statistics.zeros(problem.depth, problem.dim), Counters()
+    tables = []
+    for batch in engine.explore(problem, record):
+        statistics.add(batch.statistics)
+        counters.add(batch.counters)
+        assert (batch.cells is None) == (record is Record.NONE)
+        if batch.cells is not None:
+            tables.append(batch.cells)
+    cells = (
+        Cells(*(np.concatenate([getattr(table, f.name) for table in tables]) for f in fields(Cells)))
+        if tables
+        else None
+    )
+    found = Found(statistics, counters, cells)
+    check_totals(problem, found, record)
+    return found
+
+
+def check_totals(problem: Problem, found: Found, record: Record) -> None:
+    """Totals that must agree whatever the network is."""
+    cells, children = found.statistics.cells.sum(axis=1), found.statistics.children.sum(axis=1)
+    assert cells[0] == found.statistics.cells[0, problem.dim] == 1
+    assert np.array_equal(children, np.append(cells[1:], 0))
+    if found.cells is None:
+        return
+    recorded = np.bincount(found.cells.layer + 1, minlength=problem.depth + 1)
+    if record is Record.REGIONS:
+        assert recorded[problem.depth] == len(found.cells) == found.regions
+    else:
+        assert np.array_equal(recorded[1:], cells[1:])
+        assert len(set(found.cells.cell.tolist())) == len(found.cells)
+    assert np.all((found.cells.witness > 0) & (found.cells.witness < 1))
+
+
+def same_statistics(a: Statistics, b: Statistics) -> bool:
+    """Whether all statistics agree."""
+    return all(np.array_equal(getattr(a, f.name), getattr(b, f.name)) for f in fields(Statistics))
