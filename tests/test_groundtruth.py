@@ -7,7 +7,7 @@ import pytest
 
 from regionenum.engine.interface import Problem, Record
 from tests.exploring import ENGINES, Found, explore
-from tests.oracles import exact_map, exact_pattern
+from tests.oracles import dense, exact_map, exact_pattern, fractions, pivots
 from tests.problems import Known, problems
 
 LIMITS = {"highs": 150, "compiled": 20_000}
@@ -43,16 +43,16 @@ def assert_layers(known: Known, problem: Problem, found: Found) -> None:
     """Ranks after each layer, and the children of each cell.
 
     The known children are grouped by the dimension of the map to the pre-activations: that of the map to the output of
-    the layer before, but at most the number of pre-activations (the weights here have full rank).
+    the layer before, but at most the rank of the weight (and not less, in these networks).
     """
     statistics = found.statistics
     assert len(known.layers) == len(statistics.cells) - 1
     for k, facts in enumerate(known.layers):
         assert {r: n for r, n in enumerate(statistics.cells[k + 1]) if n} == facts.ranks
-        n_rows = problem.network.unit_layers[k].n_rows
+        weight_rank = len(pivots([fractions(row) for row in dense(problem.network.unit_layers[k].weight)]))
         by_rank: dict[int, dict[str, int]] = {}
         for rank in np.flatnonzero(statistics.cells[k]):
-            facts_of = by_rank.setdefault(min(int(rank), n_rows), dict.fromkeys(KEYS, 0))
+            facts_of = by_rank.setdefault(min(int(rank), weight_rank), dict.fromkeys(KEYS, 0))
             facts_of["parents"] += statistics.cells[k, rank]
             facts_of["children"] += statistics.children[k, rank]
             facts_of["max_children"] = max(facts_of["max_children"], statistics.max_children[k, rank])
