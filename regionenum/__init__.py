@@ -1,1 +1,55 @@
-"""regionenum."""
+"""Exact linear-region enumeration for ReLU and max-pool networks.
+
+The public names below are imported when they are first used, so that `import regionenum` and the command line's help
+stay light.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from regionenum.domain import Box
+    from regionenum.enumeration import enumerate_regions
+    from regionenum.errors import EngineError, InputError
+    from regionenum.network.layers import Network
+    from regionenum.network.load import load
+    from regionenum.results.reader import open_run
+
+    __version__: str
+
+__all__ = [
+    "Box",
+    "EngineError",
+    "InputError",
+    "Network",
+    "__version__",
+    "enumerate_regions",
+    "load",
+    "open_run",
+]
+
+_HOMES = {
+    "Box": "domain",
+    "EngineError": "errors",
+    "InputError": "errors",
+    "Network": "network.layers",
+    "enumerate_regions": "enumeration",
+    "load": "network.load",
+    "open_run": "results.reader",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name == "__version__":
+        from importlib.metadata import version
+
+        return version("regionenum")
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value = getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return __all__

@@ -43,7 +43,7 @@ def kernel(function: Function) -> Function:
     config.CACHE_DIR = str(cache_folder())
     try:
         compiled: Function = numba.njit(
-            cache=True, nogil=True, error_model="numpy", boundscheck=False, fastmath=FAST_MATH
+            cache=True, nogil=True, error_model="numpy", boundscheck=False, fastmath=FAST_MATH, _nrt=False
         )(function)
     finally:
         config.CACHE_DIR = outer

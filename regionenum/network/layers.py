@@ -82,6 +82,8 @@ class Network:
     input_shape: tuple[int, ...]
 
     def __post_init__(self) -> None:
+        # Plain ints: NumPy's print differently, and the hash is made of text.
+        object.__setattr__(self, "input_shape", tuple(int(size) for size in self.input_shape))
         n_in = self.n_in
         for k, layer in enumerate(self.layers):
             if layer.n_in != n_in:

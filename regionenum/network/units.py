@@ -1,12 +1,13 @@
 """Units: the scalar non-linearities of a layer.
 
 A layer has rows (pre-activations z_1 .. z_n) and units. Each unit reads one row and applies a continuous
-piecewise-linear function, or reads a group of rows and returns their maximum. A row that is only passed on is read by the
-identity. The *piece* of a unit is the interval its row lies in, or the position of the winner in its group.
+piecewise-linear function, or reads a group of rows and returns their maximum. A row that is only passed on is read by
+the identity. The *piece* of a unit is the interval its row lies in, or the position of the winner in its group.
 """
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Any
 
@@ -33,6 +34,13 @@ class PiecewiseLinear:
     intercepts: tuple[float, ...]
 
     def __post_init__(self) -> None:
+        # One representation per function, so that equal functions have equal text in the network's hash: 1, 1.0 and
+        # np.float64(1) are the same slope, -0.0 and 0.0 the same breakpoint.
+        for name in ("breakpoints", "slopes", "intercepts"):
+            values = tuple(float(value) + 0.0 for value in getattr(self, name))
+            if not all(map(math.isfinite, values)):
+                raise ValueError(f"{name} must be finite, got {values}")
+            object.__setattr__(self, name, values)
         if not len(self.slopes) == len(self.intercepts) == len(self.breakpoints) + 1:
             raise ValueError("a function with p breakpoints has p + 1 slopes and p + 1 intercepts")
         if any(b >= c for b, c in zip(self.breakpoints, self.breakpoints[1:], strict=False)):
