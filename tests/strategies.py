@@ -85,11 +85,11 @@ def _network(rng: np.random.Generator, n_in: int, sizes: list[int]) -> Network:
 
 
 @st.composite
-def cases(draw: Any, max_in: int = 4, max_layers: int = 3, max_units: int = 5) -> tuple[Network, Box]:
+def cases(draw: Any, max_in: int = 4, max_layers: int = 3, max_units: int = 6) -> tuple[Network, Box]:
     """A network of 1 to `max_layers` unit layers on 1 to `max_in` inputs, and a box.
 
-    Only inputs and depth are drawn, and shrink; sizes and numbers come from a drawn seed. Weights drawn one by one would
-    be so small and so often equal that most networks would have one region.
+    Only inputs and depth are drawn, and shrink; sizes and numbers come from a drawn seed. Weights drawn one by one
+    would be so small and so often equal that most networks would have one region.
     """
     n_in = draw(st.sampled_from(range(max_in, 0, -1)))
     depth = draw(st.integers(1, max_layers))

@@ -82,7 +82,7 @@ def test_compiled_is_reference(case: Case) -> None:
 
 @pytest.mark.parametrize("engine", ENGINES)
 @BUDGET
-@given(case=cases(max_in=2))
+@given(case=cases(max_in=2, max_units=7))
 def test_engines_are_exact_in_two_dimensions(engine: str, case: Case) -> None:
     problem = Problem.over(*case)
     cells, statistics = exact_cells(problem)
@@ -96,7 +96,7 @@ def test_engines_are_exact_in_two_dimensions(engine: str, case: Case) -> None:
 
 @pytest.mark.parametrize("engine", ENGINES)
 @BUDGET
-@given(case=cases(max_in=1, max_units=6))
+@given(case=cases(max_in=1, max_units=8))
 def test_engines_are_exact_on_a_line(engine: str, case: Case) -> None:
     problem = Problem.over(*case)
     cells, statistics = exact_cells(problem)
