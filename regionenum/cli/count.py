@@ -1,0 +1,82 @@
+"""`regionenum count MODEL --box LO HI`: enumerate without a configuration file."""
+
+from __future__ import annotations
+
+import argparse
+
+from regionenum.errors import InputError
+
+RECORDS = ("none", "regions", "tree")
+ENGINES = ("compiled", "highs")
+
+
+def add_parser(verbs: argparse._SubParsersAction) -> None:
+    """Add this verb."""
+    parser = verbs.add_parser(
+        "count",
+        help="count the regions of a model over a box",
+        description="Count the linear regions of a model over a box, with the dimensions of their maps layer by layer.",
+        allow_abbrev=False,
+    )
+    parser.add_argument("model", metavar="MODEL", help="the network, a .npz file")
+    parser.add_argument(
+        "--box",
+        metavar="LO HI",
+        required=True,
+        type=_box,
+        help="bounds of the inputs: two numbers, or two comma-separated lists with one number per input value",
+    )
+    parser.add_argument("--record", choices=RECORDS, default="none", help="what to keep of the cells (default: none)")
+    parser.add_argument("--out", metavar="DIR", help="write a run directory, into a new or empty folder")
+    parser.add_argument("--engine", choices=ENGINES, default="compiled", help="default: compiled")
+    parser.add_argument("--json", action="store_true", help="print one JSON object instead of tables")
+    parser.set_defaults(run=_run)
+
+
+def join_box(argv: list[str]) -> list[str]:
+    """Make one token of `--box LO HI`, which argparse would refuse when a bound looks like an option (`-1,0`)."""
+    for k, token in enumerate(argv):
+        if token == "--":
+            break
+        if token == "--box" or token.startswith("--box="):
+            given = [token.removeprefix("--box=")] if "=" in token else []
+            bounds = [*given, *argv[k + 1 : k + 3 - len(given)]]
+            if len(bounds) == 2:
+                return [*argv[:k], "--box=" + " ".join(bounds), *argv[k + 3 - len(given) :]]
+    return argv
+
+
+def _box(text: str) -> tuple[float | list[float], float | list[float]]:
+    bounds = text.split()
+    if len(bounds) != 2:
+        raise argparse.ArgumentTypeError(f"{text!r} is one bound; give the lower and the upper bound")
+    return _bound(bounds[0]), _bound(bounds[1])
+
+
+def _bound(text: str) -> float | list[float]:
+    try:
+        values = [float(value) for value in text.split(",")]
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(
+            f"{text!r} is neither a number nor a comma-separated list of numbers"
+        ) from error
+    return values if "," in text else values[0]
+
+
+def _run(arguments: argparse.Namespace) -> int:
+    if arguments.out == "":
+        raise InputError("--out is empty; give the path of a new folder")
+    # imported when a verb runs, so that help stays light
+    from regionenum.cli.session import run_session
+    from regionenum.domain import Box
+    from regionenum.network.load import load
+
+    return run_session(
+        load(arguments.model),
+        Box(*arguments.box),
+        model=arguments.model,
+        record=arguments.record,
+        engine=arguments.engine,
+        out=arguments.out,
+        as_json=arguments.json,
+    )

@@ -1,0 +1,48 @@
+"""`regionenum run CONFIG.toml`: enumerate what a configuration file describes, into a run directory."""
+
+from __future__ import annotations
+
+import argparse
+
+from regionenum.errors import InputError
+
+
+def add_parser(verbs: argparse._SubParsersAction) -> None:
+    """Add this verb."""
+    parser = verbs.add_parser(
+        "run",
+        help="enumerate what a configuration file describes",
+        description="Enumerate what a configuration file describes, into a run directory.",
+        allow_abbrev=False,
+    )
+    parser.add_argument("config", metavar="CONFIG.toml", help="the configuration")
+    parser.add_argument("--out", metavar="DIR", help="the run directory, instead of the configuration's `out`")
+    parser.add_argument(
+        "--set",
+        metavar="KEY=VALUE",
+        action="append",
+        default=[],
+        help="replace one value, for example domain.lower=-1; VALUE is TOML, or a word",
+    )
+    parser.set_defaults(run=_run)
+
+
+def _run(arguments: argparse.Namespace) -> int:
+    # imported when a verb runs, so that help stays light
+    from regionenum.cli.config import read_config
+    from regionenum.cli.session import run_session
+    from regionenum.network.load import load
+
+    config = read_config(arguments.config, arguments.set)
+    out = arguments.out or config.out
+    if not out:
+        raise InputError(f"{arguments.config}: no run directory; give --out DIR, or set `out` in the configuration")
+    return run_session(
+        load(config.model),
+        config.domain.build(),
+        model=config.model,
+        record=config.record,
+        engine=config.engine,
+        out=out,
+        exact=config.exact,
+    )

@@ -1,0 +1,254 @@
+"""The affine maps of regions modulo primes: equality of maps without a tolerance.
+
+Every weight, bias, slope and intercept is a float64, which is a dyadic rational m 2^e and therefore has a residue
+modulo every odd prime. On one cell the network is an affine map y -> A y + b of the domain's coordinates; its entries
+are sums of products of these numbers, so their residues can be computed without any rounding. Equal maps have equal
+residues. Different maps are told apart by two primes and, for each, two random functionals of (A, b).
+
+The domain's chart is taken as stored: `Chart.origin` and `Chart.directions` are read as exact dyadic numbers too.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import lru_cache
+
+import numpy as np
+import numpy.typing as npt
+import scipy.sparse as sp
+
+from regionenum.domain import Chart
+from regionenum.network.layers import Layer, Network
+from regionenum.network.units import MAXIMUM, Floats, Ints, Units
+
+PRIMES = (2147483629, 2147483587)
+"""Two primes just below 2^31 for which 2 is a primitive root, so that no two powers of two that occur in float64 are
+confused. (2^31 - 1 is unfit: there 2^31 = 1, and a map and its multiple by 2^31 would be one.)"""
+
+N_FUNCTIONALS = 2
+"""Random functionals of the map per prime; a digest has `len(PRIMES) * N_FUNCTIONALS` words of 31 bits."""
+
+_BATCH_VALUES = 1 << 22
+"""Largest number of residues in one intermediate array (32 MiB)."""
+
+_SMALLEST_EXPONENT = -1200
+"""Below the exponent of the last bit of every float64, which is at least -1126 as written by `frexp`."""
+
+
+def residues(x: npt.ArrayLike, prime: int) -> Ints:
+    """Residues in [0, prime) of finite float64 numbers read as dyadic rationals.
+
+    Parameters
+    ----------
+    x : finite numbers of any shape, subnormal ones included
+    prime : an odd prime below 2^31
+    """
+    fraction, exponent = np.frexp(np.asarray(x, np.float64))
+    mantissa = np.ldexp(fraction, 53).astype(np.int64)
+    return np.asarray(mantissa % prime * _powers_of_two(prime)[exponent - 53 - _SMALLEST_EXPONENT] % prime)
+
+
+def affine_maps(network: Network, chart: Chart, pieces: npt.NDArray[np.uint16], prime: int) -> Ints:
+    """Residues of the affine maps y -> A y + b of the cells with the given patterns, the last affine layer included.
+
+    Parameters
+    ----------
+    pieces : (n, sum of n_units) pieces of the units of all unit layers
+
+    Returns
+    -------
+    (n, n_out, d + 1) residues modulo `prime`: the columns of A, then b.
+    """
+    evaluator = _Evaluator.modulo(prime, network, chart)
+    basis = np.eye(chart.dim + 1, dtype=np.int64)
+    maps = np.empty((len(pieces), network.n_out, chart.dim + 1), np.int64)
+    for rows, outputs in evaluator.outputs(pieces, basis):
+        maps[rows] = outputs.transpose(1, 2, 0)
+    return maps
+
+
+class MapDigests:
+    """Digests of the affine maps of regions: equal maps have equal digests, different maps almost surely have not.
+
+    A word of the digest is u^T (A y + b t) mod p at fixed random u, y, t. Two maps whose residues differ modulo p agree
+    in one word with probability at most 2 / p (Schwartz and Zippel), so a pair of different maps agrees in all four
+    words with probability about 2^-120, and about 2^-60 should the difference vanish modulo one of the primes.
+    """
+
+    def __init__(self, network: Network, chart: Chart) -> None:
+        # The seed is fixed, so that a run gives the same answer every time; it need not be secret.
+        random = np.random.default_rng(20403)
+        self._parts = [
+            (
+                _Evaluator.modulo(prime, network, chart),
+                random.integers(1, prime, (N_FUNCTIONALS, chart.dim + 1)),
+                random.integers(1, prime, (N_FUNCTIONALS, 1, network.n_out)),
+            )
+            for prime in PRIMES
+        ]
+
+    def __call__(self, pieces: npt.NDArray[np.uint16]) -> npt.NDArray[np.uint64]:
+        """Digests (n, 2) of the patterns (n, sum of n_units), two words of 31 bits in each number."""
+        digests = np.empty((len(pieces), len(self._parts)), np.uint64)
+        for k, (evaluator, points, functionals) in enumerate(self._parts):
+            for rows, outputs in evaluator.outputs(pieces, points):
+                # n_out terms below 2^31 stay below 2^63
+                words = (outputs * functionals % evaluator.prime).sum(axis=2) % evaluator.prime
+                digests[rows, k] = words[0].astype(np.uint64) << np.uint64(32) | words[1].astype(np.uint64)
+        return digests
+
+
+def count_distinct(digests: npt.NDArray[np.uint64]) -> int:
+    """Number of different rows of (n, 2) digests."""
+    return len(distinct(digests))
+
+
+def distinct(digests: npt.NDArray[np.uint64]) -> npt.NDArray[np.uint64]:
+    """The different rows of (n, 2) digests, sorted."""
+    ordered = digests[np.lexsort((digests[:, 1], digests[:, 0]))]
+    fresh = np.ones(len(ordered), bool)
+    fresh[1:] = (ordered[1:] != ordered[:-1]).any(axis=1)
+    return ordered[fresh]
+
+
+@lru_cache
+def _powers_of_two(prime: int) -> Ints:
+    powers = np.array([pow(2, k, prime) for k in range(_SMALLEST_EXPONENT, 1024)], np.int64)
+    powers.setflags(write=False)
+    return powers
+
+
+@dataclass(frozen=True)
+class _Matrix:
+    """A matrix W modulo p, in 16-bit limbs W = low + 2^16 high and in blocks of columns.
+
+    A block is so narrow that products of a limb (16 bits) and a residue (31 bits) sum up exactly: 2^6 of them in the 53
+    bits of float64 (which is what a fast dense product needs), 2^16 in the 63 bits of int64 (used for CSR).
+    """
+
+    prime: int
+    blocks: tuple[tuple[slice, Floats | sp.csr_array, Floats | sp.csr_array], ...]
+    n_rows: int
+
+    @classmethod
+    def modulo(cls, prime: int, weight: Floats | sp.csr_array) -> _Matrix:
+        n_rows, n_in = weight.shape
+        width = 1 << (16 if isinstance(weight, sp.csr_array) else 6)
+        blocks = []
+        for start in range(0, n_in, width):
+            columns = slice(start, min(start + width, n_in))
+            block = weight[:, columns]
+            values = residues(block.data if isinstance(block, sp.csr_array) else block, prime)
+            blocks.append((columns, _like(block, values & 0xFFFF), _like(block, values >> 16)))
+        return cls(prime, tuple(blocks), n_rows)
+
+    def __call__(self, v: Ints) -> Ints:
+        """The products W v modulo p of the residue vectors v (..., n_in)."""
+        flat = v.reshape(-1, v.shape[-1])
+        total = np.zeros((len(flat), self.n_rows), np.int64)
+        for columns, low, high in self.blocks:
+            part = flat[:, columns]
+            high_part = self._product(part, high) % self.prime
+            total += (self._product(part, low) + (high_part << 16)) % self.prime
+        return (total % self.prime).reshape(*v.shape[:-1], self.n_rows)
+
+    @staticmethod
+    def _product(v: Ints, limb: Floats | sp.csr_array) -> Ints:
+        if isinstance(limb, sp.csr_array):
+            return np.asarray((limb @ np.ascontiguousarray(v.T)).T)
+        return (v.astype(np.float64) @ limb).astype(np.int64)
+
+
+def _like(block: Floats | sp.csr_array, limb: Ints) -> Floats | sp.csr_array:
+    """A limb in the form in which `_Matrix` multiplies: int64 CSR, or the float64 transpose."""
+    if isinstance(block, sp.csr_array):
+        return sp.csr_array((limb, block.indices, block.indptr), shape=block.shape)
+    return np.ascontiguousarray(limb.T, np.float64)
+
+
+@dataclass(frozen=True)
+class _UnitResidues:
+    """The units of a layer modulo p: output = slope z[row] + intercept, all three chosen by the piece."""
+
+    prime: int
+    first: Ints
+    is_maximum: npt.NDArray[np.bool_]
+    rows: Ints
+    slopes: Ints
+    intercepts: Ints
+
+    @classmethod
+    def modulo(cls, prime: int, units: Units) -> _UnitResidues:
+        n_pieces = max((f.n_pieces for f in units.functions), default=1)
+        # one table row per function, and a last one, reached by MAXIMUM = -1, that passes the winner on
+        slopes = np.ones((len(units.functions) + 1, n_pieces), np.int64)
+        intercepts = np.zeros_like(slopes)
+        for k, function in enumerate(units.functions):
+            slopes[k, : function.n_pieces] = residues(function.slopes, prime)
+            intercepts[k, : function.n_pieces] = residues(function.intercepts, prime)
+        is_maximum = units.function_of == MAXIMUM
+        return cls(
+            prime, units.indptr[:-1], is_maximum, units.rows, slopes[units.function_of], intercepts[units.function_of]
+        )
+
+    def __call__(self, z: Ints, pieces: Ints, scale: Ints) -> Ints:
+        """Outputs (k, n, n_units) at pre-activations z (k, n or 1, n_rows); `scale` (k, 1, 1) multiplies intercepts."""
+        rows = self.rows[self.first + np.where(self.is_maximum, pieces, 0)]
+        branch = np.where(self.is_maximum, 0, pieces)
+        of = np.arange(len(branch[0]))
+        point = np.arange(len(pieces))[:, None] if z.shape[1] > 1 else 0
+        values = z[:, point, rows] * self.slopes[of, branch] % self.prime
+        intercepts = self.intercepts[of, branch]
+        if intercepts.any():
+            values += intercepts * scale % self.prime
+        return np.asarray(values % self.prime)
+
+
+@dataclass(frozen=True)
+class _Evaluator:
+    """Forward evaluation modulo p at homogeneous points (y, t) of the domain, with the pieces given."""
+
+    prime: int
+    layers: tuple[tuple[_Matrix, Ints, _UnitResidues | None], ...]
+    directions: _Matrix
+    origin: Ints
+    n_units: tuple[int, ...]
+    width: int
+
+    @classmethod
+    def modulo(cls, prime: int, network: Network, chart: Chart) -> _Evaluator:
+        n_unit_layers = len(network.unit_layers)
+
+        def reduced(k: int, layer: Layer) -> tuple[_Matrix, Ints, _UnitResidues | None]:
+            units = _UnitResidues.modulo(prime, layer.units) if k < n_unit_layers else None
+            return _Matrix.modulo(prime, layer.weight), residues(layer.bias, prime), units
+
+        return cls(
+            prime,
+            tuple(reduced(k, layer) for k, layer in enumerate(network.layers)),
+            _Matrix.modulo(prime, chart.directions),
+            residues(chart.origin, prime),
+            tuple(layer.n_out for layer in network.unit_layers),
+            max([network.n_in, *(max(layer.n_rows, layer.n_out) for layer in network.layers)]),
+        )
+
+    def outputs(self, pieces: npt.NDArray[np.uint16], points: Ints) -> Iterator[tuple[slice, Ints]]:
+        """Outputs (k, rows, n_out) at the points (k, d + 1), by slices of rows of `pieces` that bound the memory."""
+        size = max(1, _BATCH_VALUES // (len(points) * self.width))
+        scale = points[:, None, -1:]
+        start_values = (self.directions(points[:, None, :-1]) + self.origin * scale) % self.prime
+        for start in range(0, len(pieces), size):
+            rows = slice(start, min(start + size, len(pieces)))
+            yield rows, self._forward(pieces[rows].astype(np.int64), start_values, scale)
+
+    def _forward(self, pieces: Ints, values: Ints, scale: Ints) -> Ints:
+        """Values stay (k, 1, n) until the first units, so that the first layer is multiplied once for all rows."""
+        first = 0
+        for k, (matrix, bias, units) in enumerate(self.layers):
+            values = (matrix(values) + bias * scale) % self.prime
+            if units is not None:
+                last = first + self.n_units[k]
+                values = units(values, pieces[:, first:last], scale)
+                first = last
+        return np.broadcast_to(values, (len(values), len(pieces), values.shape[2]))

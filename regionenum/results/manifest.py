@@ -1,0 +1,102 @@
+"""The manifest of a run directory: what it holds, and how far it got."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import fields
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import numpy as np
+
+from regionenum.engine.interface import Counters, Problem, Record, Statistics
+from regionenum.errors import InputError
+from regionenum.results.files import write_atomically
+from regionenum.results.schema import FORMAT_VERSION
+
+MANIFEST = "manifest.json"
+NETWORK = "network.npz"
+PARTS = "parts"
+
+
+class Part(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """One committed Parquet file in the folder of parts."""
+
+    name: str
+    rows: int
+    bytes: int
+
+
+class Manifest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """The content of `manifest.json`.
+
+    Attributes
+    ----------
+    format : format version of the directory
+    network : content hash of the network
+    domain : description of the domain
+    statistics : name of the statistic -> (depth + 1, dim + 1) counts, over everything committed
+    """
+
+    format: int
+    network: str
+    domain: dict[str, Any]
+    record: Record
+    engine: str
+    exact: bool
+    complete: bool
+    seconds: float
+    statistics: dict[str, list[list[int]]]
+    counters: Counters
+    parts: tuple[Part, ...] = ()
+
+    def write(self, directory: Path) -> None:
+        """Replace the manifest of a directory."""
+        text = msgspec.json.format(msgspec.json.encode(self), indent=1)
+        write_atomically(directory / MANIFEST, lambda path: path.write_bytes(text))
+
+    @classmethod
+    def read(cls, directory: Path) -> Manifest:
+        """The manifest of a directory.
+
+        Raises
+        ------
+        InputError
+            If there is none, it is not the JSON it should be, or it has another format version.
+        """
+        path = directory / MANIFEST
+        if not path.is_file():
+            raise InputError(f"{directory} is not a run directory: it has no {MANIFEST}")
+        try:
+            content = json.loads(path.read_bytes())
+        except ValueError as error:
+            raise InputError(f"{path} is not valid JSON ({error}); restore it from a copy") from error
+        version = content.get("format") if isinstance(content, dict) else None
+        if version != FORMAT_VERSION:
+            raise InputError(
+                f"{path}: format version {version}, but this release reads version {FORMAT_VERSION}; use the release "
+                "it was written with"
+            )
+        try:
+            return msgspec.convert(content, cls)
+        except msgspec.ValidationError as error:
+            raise InputError(f"{path} is not a manifest: {error}; restore it from a copy") from error
+
+
+def statistics_to_lists(statistics: Statistics) -> dict[str, list[list[int]]]:
+    """The arrays as nested lists."""
+    return {f.name: getattr(statistics, f.name).tolist() for f in fields(statistics)}
+
+
+def statistics_from_lists(lists: dict[str, list[list[int]]], problem: Problem, place: Path) -> Statistics:
+    """The inverse of `statistics_to_lists`; refuses shapes that do not fit the problem."""
+    expected = Statistics.zeros(problem.depth, problem.dim)
+    names = {f.name for f in fields(expected)}
+    if lists.keys() != names:
+        raise InputError(f"{place}: statistics are {sorted(lists)}, expected {sorted(names)}; restore it from a copy")
+    shape = expected.cells.shape
+    for name, rows in lists.items():
+        if len(rows) != shape[0] or any(len(row) != shape[1] for row in rows):
+            raise InputError(f"{place}: statistic `{name}` does not have shape {shape}; restore it from a copy")
+    return Statistics(**{name: np.array(rows, np.int64) for name, rows in lists.items()})

@@ -1,0 +1,224 @@
+"""The data dictionary: every column of the recorded tables, with its type, shape, unit and meaning.
+
+Tables are built from this module, checked by it before they are written and after they are read, and
+`python -m regionenum.results.schema` prints it as Markdown.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+
+from regionenum.engine.interface import Cells, Problem, Record
+from regionenum.errors import InputError
+from regionenum.network.units import Floats
+from regionenum.results.patterns import Packing
+
+FORMAT_VERSION = 1
+"""Version of the tables and of the run directory around them."""
+
+
+@dataclass(frozen=True)
+class Column:
+    """One column: `of_type` makes its arrow type for a layout, the rest is documentation."""
+
+    name: str
+    of_type: Callable[[Layout], Any]
+    type_name: str
+    shape: str
+    unit: str
+    meaning: str
+    records: tuple[Record, ...] = (Record.REGIONS, Record.TREE)
+
+
+COLUMNS = (
+    Column(
+        "layer",
+        lambda _: pa.int16(),
+        "int16",
+        "scalar",
+        "index from 0",
+        "unit layer after which this is a cell; a region has depth - 1, in a network without units -1",
+        (Record.TREE,),
+    ),
+    Column(
+        "cell",
+        lambda _: pa.int64(),
+        "int64",
+        "scalar",
+        "number",
+        "number of the cell, unique in its layer",
+        (Record.TREE,),
+    ),
+    Column(
+        "parent",
+        lambda _: pa.int64(),
+        "int64",
+        "scalar",
+        "number",
+        "number of the cell of the layer before that this cell lies in; -1 is the domain",
+        (Record.TREE,),
+    ),
+    Column(
+        "pattern",
+        lambda layout: pa.binary(layout.packing.n_bytes),
+        "fixed_size_binary",
+        "max(1, ceil(sum of bits / 8)) bytes",
+        "packed bits",
+        "pieces of all units in layer order, ceil(log2(n_pieces)) bits each, most significant first, zeros at the end; "
+        "units of layers after `layer` are 0",
+    ),
+    Column(
+        "ranks",
+        lambda layout: pa.list_(pa.field("item", pa.uint16(), nullable=False), max(1, len(layout.rank_bounds))),
+        "fixed_size_list<uint16>",
+        "max(1, depth)",
+        "dimension",
+        "rank of the map from the domain's coordinates to the output of each unit layer; layers after `layer` are "
+        "0, and so is the one entry in a network without units",
+    ),
+    Column(
+        "witness",
+        lambda layout: pa.list_(pa.field("item", pa.float64(), nullable=False), layout.n_in),
+        "fixed_size_list<float64>",
+        "n_in",
+        "input",
+        "a point strictly inside the cell, in input coordinates",
+    ),
+)
+"""All columns, in the order in which they are written."""
+
+
+@dataclass(frozen=True)
+class Layout:
+    """What the shapes of the columns depend on.
+
+    Attributes
+    ----------
+    packing : layout of the patterns
+    rank_bounds : (depth,) largest rank possible after each unit layer: the least width so far, at most d
+    n_in : number of input values
+    """
+
+    packing: Packing
+    rank_bounds: npt.NDArray[np.int64]
+    n_in: int
+
+    @classmethod
+    def of(cls, problem: Problem) -> Layout:
+        """The layout of the tables of a problem."""
+        bounds = np.minimum.accumulate(np.array([problem.dim, *problem.n_units], np.int64))[1:]
+        return cls(Packing.of(problem.network), bounds, problem.network.n_in)
+
+    def schema(self, record: Record) -> pa.Schema:
+        """The arrow schema at a level of recording; its metadata holds the format version."""
+        fields = [pa.field(c.name, c.of_type(self), nullable=False) for c in COLUMNS if record in c.records]
+        return pa.schema(fields, metadata={"regionenum.format": str(FORMAT_VERSION), "regionenum.record": str(record)})
+
+    @cached_property
+    def row_bytes(self) -> int:
+        """Bytes of one row in memory, at most."""
+        return self.packing.n_bytes + 2 * len(self.rank_bounds) + 8 * self.n_in + 18
+
+    def table(self, cells: Cells, inputs: Floats, record: Record) -> pa.Table:
+        """The table of recorded cells, checked.
+
+        Parameters
+        ----------
+        inputs : (n, n_in) the witnesses in input coordinates
+
+        Raises
+        ------
+        ValueError
+            If the cells break the dictionary: an engine is at fault, not the user.
+        """
+        schema = self.schema(record)
+        ranks = cells.ranks if len(self.rank_bounds) else np.zeros((len(cells), 1), np.uint16)
+        values = {
+            "layer": lambda _: pa.array(cells.layer, pa.int16()),
+            "cell": lambda _: pa.array(cells.cell, pa.int64()),
+            "parent": lambda _: pa.array(cells.parent, pa.int64()),
+            "pattern": lambda kind: _fixed_binary(self.packing.pack(cells.pieces), kind),
+            "ranks": lambda kind: pa.FixedSizeListArray.from_arrays(
+                pa.array(ranks.reshape(-1), pa.uint16()), type=kind
+            ),
+            "witness": lambda kind: pa.FixedSizeListArray.from_arrays(pa.array(inputs.reshape(-1)), type=kind),
+        }
+        table = pa.table([values[field.name](field.type) for field in schema], schema=schema)
+        self.check(table, record)
+        return table
+
+    def check(self, table: pa.Table, record: Record) -> None:
+        """Check types, lengths, nulls and bounds of a table against the dictionary.
+
+        Raises
+        ------
+        ValueError
+            Naming the first column that does not fit.
+        """
+        expected = self.schema(record)
+        if table.column_names != expected.names:
+            raise ValueError(f"columns are {table.column_names}, expected {expected.names}")
+        for field in expected:
+            column = table.column(field.name)
+            if column.type != field.type:
+                raise ValueError(f"column `{field.name}` has type {column.type}, expected {field.type}")
+            if column.null_count:
+                raise ValueError(f"column `{field.name}` has {column.null_count} nulls, expected none")
+        bounds = self.rank_bounds if len(self.rank_bounds) else np.zeros(1, np.int64)
+        if np.any(fixed_array(table.column("ranks")) > bounds):
+            raise ValueError(f"column `ranks` is above the largest possible ranks {bounds.tolist()}")
+        if not np.isfinite(fixed_array(table.column("witness"))).all():
+            raise ValueError("column `witness` holds a value that is not finite")
+        if record is Record.TREE:
+            layer = table.column("layer").to_numpy()
+            if np.any(layer < -1) or np.any(layer >= max(1, len(self.rank_bounds))):
+                raise ValueError(f"column `layer` is outside -1..{len(self.rank_bounds) - 1}")
+
+
+def check_metadata(schema: pa.Schema, place: str) -> None:
+    """Refuse a table that was written in another format version."""
+    version = (schema.metadata or {}).get(b"regionenum.format", b"none").decode()
+    if version != str(FORMAT_VERSION):
+        raise InputError(
+            f"{place}: format version {version}, but this release reads version {FORMAT_VERSION}; use the release it "
+            "was written with"
+        )
+
+
+def fixed_array(column: pa.ChunkedArray) -> npt.NDArray[Any]:
+    """The (n, width) values of a column of fixed-size lists or fixed-size binaries."""
+    width = column.type.byte_width if pa.types.is_fixed_size_binary(column.type) else column.type.list_size
+    parts = [_fixed_chunk(chunk, width) for chunk in column.chunks]
+    dtype = np.uint8 if pa.types.is_fixed_size_binary(column.type) else column.type.value_type.to_pandas_dtype()
+    return np.concatenate([np.zeros((0, width), dtype), *parts])
+
+
+def _fixed_chunk(chunk: pa.Array, width: int) -> npt.NDArray[Any]:
+    if pa.types.is_fixed_size_binary(chunk.type):
+        values = np.frombuffer(chunk.buffers()[1] or b"", np.uint8)
+        return values[chunk.offset * width : (chunk.offset + len(chunk)) * width].reshape(len(chunk), width)
+    return np.asarray(chunk.flatten().to_numpy(zero_copy_only=False)).reshape(len(chunk), width)
+
+
+def _fixed_binary(packed: npt.NDArray[np.uint8], kind: Any) -> pa.Array:
+    return pa.Array.from_buffers(kind, len(packed), [None, pa.py_buffer(np.ascontiguousarray(packed))])
+
+
+def markdown() -> str:
+    """The dictionary as a Markdown table."""
+    lines = ["| column | in | type | shape | unit | meaning |", "|---|---|---|---|---|---|"]
+    for c in COLUMNS:
+        records = ", ".join(f"`{record}`" for record in c.records)
+        lines.append(f"| `{c.name}` | {records} | {c.type_name} | {c.shape} | {c.unit} | {c.meaning} |")
+    return "\n".join(lines)
+
+
+if __name__ == "__main__":
+    print(markdown())

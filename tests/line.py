@@ -1,0 +1,151 @@
+"""An oracle in one dimension: the tree of cells of a network over a segment, by breakpoints, in rational arithmetic.
+
+It shares nothing with the engines but the definitions, and implements their interface.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from fractions import Fraction
+from itertools import pairwise
+
+import numpy as np
+import scipy.sparse as sp
+
+from regionenum.engine.interface import Batch, Cells, Counters, Problem, Record, Statistics
+from regionenum.network.layers import Layer, Network
+from regionenum.network.units import MAXIMUM, RELU, Units
+
+Map = list[tuple[Fraction, Fraction]]
+"""(slope, intercept) of each coordinate as a function of y."""
+
+
+def chain(*layers, input_shape=None):
+    """A network from (weight, bias, units) triples; units None means the identity."""
+    built = []
+    for k, (weight, bias, units) in enumerate(layers):
+        w = np.asarray(weight, np.float64)
+        units = units or Units.identity(len(w))
+        built.append(Layer(f"layers.{k}", w, np.asarray(bias, np.float64), units))
+    return Network(tuple(built), input_shape or (built[0].n_in,))
+
+
+def relu_chain(*layers):
+    """A ReLU network from (weight, bias) pairs; the last is affine."""
+    units = [Units.pointwise(RELU, len(np.asarray(w))) for w, _ in layers[:-1]]
+    return chain(*((w, b, u) for (w, b), u in zip(layers, [*units, None], strict=True)))
+
+
+def dense(weight):
+    return weight.toarray() if isinstance(weight, sp.csr_array) else weight
+
+
+def affine(layer: Layer, values: Map) -> Map:
+    rows = []
+    for w, b in zip(dense(layer.weight).tolist(), layer.bias.tolist(), strict=True):
+        rows.append(
+            (
+                sum((Fraction(c) * v[0] for c, v in zip(w, values, strict=True)), Fraction(0)),
+                sum((Fraction(c) * v[1] for c, v in zip(w, values, strict=True)), Fraction(b)),
+            )
+        )
+    return rows
+
+
+def apply_units(units: Units, z: Map, y: Fraction) -> tuple[list[int], Map]:
+    """Pieces and outputs of the units on the cell that has y inside."""
+    pieces, outputs = [], []
+    for u, f in enumerate(units.function_of):
+        rows = units.rows[units.indptr[u] : units.indptr[u + 1]]
+        values = [z[r][0] * y + z[r][1] for r in rows]
+        if f == MAXIMUM:
+            k = values.index(max(values))
+            pieces.append(k)
+            outputs.append(z[rows[k]])
+        else:
+            function = units.functions[f]
+            k = sum(Fraction(b) < values[0] for b in function.breakpoints)
+            slope, intercept = Fraction(function.slopes[k]), Fraction(function.intercepts[k])
+            pieces.append(k)
+            outputs.append((slope * z[rows[0]][0], slope * z[rows[0]][1] + intercept))
+    return pieces, outputs
+
+
+def crossings(units: Units, z: Map, low: Fraction, high: Fraction) -> list[Fraction]:
+    """All y strictly inside (low, high) at which a unit may change its piece."""
+    lines: Map = []
+    for u, f in enumerate(units.function_of):
+        rows = units.rows[units.indptr[u] : units.indptr[u + 1]]
+        if f == MAXIMUM:
+            lines += [(z[r][0] - z[s][0], z[r][1] - z[s][1]) for r in rows for s in rows if r < s]
+        else:
+            lines += [(z[rows[0]][0], z[rows[0]][1] - Fraction(b)) for b in units.functions[f].breakpoints]
+    found = {-b / a for a, b in lines if a != 0}
+    return sorted(y for y in found if low < y < high)
+
+
+class LineEngine:
+    """The oracle as an engine; yields one batch per `size` regions."""
+
+    name = "line"
+
+    def __init__(self, size: int = 3) -> None:
+        self.size = size
+
+    def explore(self, problem: Problem, record: Record = Record.NONE) -> Iterator[Batch]:
+        assert problem.dim == 1
+        chart = problem.chart
+        directions = chart.directions.toarray()[:, 0].tolist()
+        start = [(Fraction(a), Fraction(b)) for a, b in zip(directions, chart.origin.tolist(), strict=True)]
+        self.problem, self.record, self.numbers = problem, record, [0] * problem.depth
+        self.statistics, self.rows, self.regions = Statistics.zeros(problem.depth, 1), list[tuple](), 0
+        for _ in self._walk(0, 0, -1, start, Fraction(0), Fraction(1), [], []):
+            if self.regions % self.size == 0:
+                yield self._batch()
+        yield self._batch()
+
+    def _batch(self) -> Batch:
+        statistics, rows = self.statistics, self.rows
+        self.statistics, self.rows = Statistics.zeros(self.problem.depth, 1), []
+        if self.record is Record.NONE:
+            return Batch(statistics, Counters(tests=1))
+        n_units, depth = sum(self.problem.n_units), self.problem.depth
+        pieces = np.zeros((len(rows), n_units), np.uint16)
+        ranks = np.zeros((len(rows), depth), np.uint16)
+        for k, row in enumerate(rows):
+            pieces[k, : len(row[3])] = row[3]
+            ranks[k, : len(row[4])] = row[4]
+        numbers = np.array([row[:3] for row in rows], np.int64).reshape(-1, 3)
+        witness = np.array([float(row[5]) for row in rows]).reshape(-1, 1)
+        cells = Cells(numbers[:, 0].astype(np.int16), numbers[:, 1], numbers[:, 2], pieces, ranks, witness)
+        return Batch(statistics, Counters(tests=1), cells)
+
+    def _walk(self, k, number, parent, values, low, high, pattern, ranks) -> Iterator[None]:
+        # the batch may change between the visits of the children, so the cell is counted at once
+        s, rank = self.statistics, ranks[-1] if ranks else 1
+        s.cells[k, rank] += 1
+        is_region = k == self.problem.depth
+        if (is_region and self.record is not Record.NONE) or (k and self.record is Record.TREE):
+            self.rows.append((k - 1, number, parent, pattern, ranks, (low + high) / 2))
+        if is_region:
+            self.regions += 1
+            yield
+            return
+        units = self.problem.network.unit_layers[k].units
+        z = affine(self.problem.network.unit_layers[k], values)
+        children: list[tuple] = []
+        points = [low, *crossings(units, z, low, high), high]
+        for a, b in pairwise(points):
+            pieces, outputs = apply_units(units, z, (a + b) / 2)
+            if children and children[-1][2] == pieces:
+                children[-1] = (children[-1][0], b, pieces, outputs)
+            else:
+                children.append((a, b, pieces, outputs))
+        s.children[k, rank] += len(children)
+        s.max_children[k, rank] = max(s.max_children[k, rank], len(children))
+        s.unsplit[k, rank] += len(children) == 1
+        for a, b, pieces, outputs in children:
+            child, self.numbers[k] = self.numbers[k], self.numbers[k] + 1
+            child_rank = int(any(slope != 0 for slope, _ in outputs))
+            above = number if k else -1
+            yield from self._walk(k + 1, child, above, outputs, a, b, [*pattern, *pieces], [*ranks, child_rank])

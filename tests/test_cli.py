@@ -1,0 +1,310 @@
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from io import StringIO
+
+import numpy as np
+import pytest
+from rich.console import Console
+
+import regionenum as rn
+from regionenum.cli import count, doctor, main
+from regionenum.cli.doctor import star_network
+from regionenum.cli.progress import progress_display, progress_line
+from regionenum.cli.tables import show_result
+from regionenum.network.storage import save_npz
+from regionenum.results.progress import Progress
+from tests.line import LineEngine
+from tests.test_schema import BOX, NET
+
+
+@pytest.fixture
+def model(tmp_path):
+    path = tmp_path / "star.npz"
+    save_npz(star_network(), path)
+    return str(path)
+
+
+@pytest.fixture
+def config(model, tmp_path):
+    path = tmp_path / "star.toml"
+    path.write_text('model = "star.npz"\nrecord = "regions"\n[domain]\nkind = "box"\nlower = -1\nupper = 1\n')
+    return str(path)
+
+
+def error_of(capsys, code, *argv):
+    """The one sentence of a command that fails with a code."""
+    assert main(argv) == code
+    captured = capsys.readouterr()
+    assert captured.out == ""
+    assert captured.err.startswith("regionenum: error: ")
+    assert captured.err.count("\n") == 1
+    return captured.err.removeprefix("regionenum: error: ").strip()
+
+
+@pytest.mark.parametrize(
+    ("bounds", "regions"),
+    [
+        (["--box", "-1", "1"], 5),
+        (["--box", "-1,-1", "1,1"], 5),
+        (["--box=-1,-1", "1,1"], 5),
+        (["--box=-1", "1e0"], 5),
+        (["--box", "-1e-3,-2", "1,1"], 5),
+        (["--box", "-1,0", "1,2"], 3),
+        (["--box", "1", "2"], 2),
+    ],
+)
+def test_count(capsys, model, bounds, regions):
+    assert main(["count", model, *bounds, "--json"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert (found["count"], found["complete"], found["exact"]) == (regions, True, False)
+
+
+def test_options_may_precede_the_model(capsys, model):
+    assert main(["count", "--engine", "highs", "--box", "-1", "1", model, "--json"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert (found["engine"], found["layers"][1]["by_rank"]["2"]["regions"]) == ("highs", 2)
+
+
+def test_tables(capsys, model):
+    assert main(["count", model, "--box", "-1", "1"]) == 0
+    lines = [line.split() for line in capsys.readouterr().out.splitlines()]
+    assert ["signs", "4", "2:", "2", "1:", "2"] in lines
+    assert ["maximum", "5", "2:", "2", "1:", "2", "0:", "1"] in lines
+    assert ["input", "2", "1", "4", "4.00", "4", "0"] in lines
+    assert ["signs", "2", "2", "3", "1.50", "2", "1"] in lines
+    assert any(line[:2] == ["5", "regions"] and "certified)" in line for line in lines)
+    assert any(line[:2] == ["doubtful", "decisions:"] for line in lines)
+
+
+def test_tables_on_a_narrow_terminal_lose_no_digit():
+    result = rn.enumerate_regions(NET, BOX, engine=LineEngine())
+    result.statistics.cells *= 1_234_567_891
+    result.counters.doubtful = 7
+    stream = StringIO()
+    show_result(result, Console(file=stream, width=40, force_terminal=True, color_system=None))
+    text = stream.getvalue()
+    assert max(len(line) for line in text.splitlines()) <= 40
+    assert "…" not in text
+    assert sum(c.isdigit() for c in text) == sum(c.isdigit() for c in wide(result))
+    assert "rounding could have made it" in " ".join(text.split())
+
+
+def wide(result):
+    stream = StringIO()
+    show_result(result, Console(file=stream, width=200, force_terminal=True, color_system=None))
+    return stream.getvalue()
+
+
+def test_run_and_report(capsys, config, tmp_path):
+    out = str(tmp_path / "run")
+    assert main(["run", config, "--out", out]) == 0
+    printed = capsys.readouterr().out
+    assert "5 regions (complete; float decisions, not certified)" in printed
+    assert main(["report", out]) == 0
+    assert capsys.readouterr().out == printed
+    assert main(["report", out, "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["count"] == 5
+    assert rn.open_run(out).distinct_maps() == 3
+    assert json.loads((tmp_path / "run" / "config.json").read_text()) == {
+        "model": str(tmp_path / "star.npz"),
+        "domain": {"kind": "box", "lower": -1.0, "upper": 1.0},
+        "record": "regions",
+        "exact": False,
+        "engine": "compiled",
+        "out": out,
+    }
+
+
+def test_run_with_overrides(config, tmp_path):
+    out = tmp_path / "other"
+    overrides = ["--set", f"out={out}", "--set", "domain.lower=[-1, 0]", "--set", "record=none"]
+    assert main(["run", config, *overrides, "--set", "domain.upper=[1, 2]"]) == 0
+    result = rn.open_run(out)
+    assert (result.count, result.record) == (3, "none")
+
+
+def test_bad_input_is_one_sentence(capsys, model, config, tmp_path):
+    box = ("--box", "-1", "1")
+    assert "required: VERB" in error_of(capsys, 2)
+    assert "invalid choice: 'cuont'" in error_of(capsys, 2, "cuont")
+    assert "required: --box" in error_of(capsys, 2, "count", model)
+    assert "'-1' is one bound" in error_of(capsys, 2, "count", model, "--box=-1")
+    assert "'a' is neither a number nor" in error_of(capsys, 2, "count", model, "--box", "a", "1")
+    assert "lower 2.0 is above upper 1.0" in error_of(capsys, 2, "count", model, "--box", "2", "1")
+    assert "bounds must be finite" in error_of(capsys, 2, "count", model, "--box", "nan", "1")
+    assert "has shape (3,)" in error_of(capsys, 2, "count", model, "--box", "0,0,0", "1")
+    assert "none.npz" in error_of(capsys, 2, "count", str(tmp_path / "none.npz"), *box)
+    assert "unknown kind of file" in error_of(capsys, 2, "count", config, *box)
+    assert "invalid choice: 'x'" in error_of(capsys, 2, "count", model, *box, "--record", "x")
+    assert "--out is empty" in error_of(capsys, 2, "count", model, *box, "--out", "")
+    assert "is not empty" in error_of(capsys, 2, "count", model, *box, "--out", str(tmp_path))
+    assert "no run directory; give --out DIR" in error_of(capsys, 2, "run", config)
+    assert "unknown key `x`" in error_of(capsys, 2, "run", config, "--set", "x=1")
+    assert "certified decisions" in error_of(
+        capsys, 2, "run", config, "--out", str(tmp_path / "r"), "--set", "exact=true"
+    )
+    assert "has no manifest.json" in error_of(capsys, 2, "report", str(tmp_path))
+
+
+@pytest.mark.parametrize(("error", "code"), [(rn.EngineError("no pivot"), 1), (KeyboardInterrupt(), 130)])
+def test_failures_have_their_codes(capsys, monkeypatch, model, error, code):
+    def explore(*_):
+        raise error
+        yield
+
+    monkeypatch.setattr("regionenum.engine.compiled.CompiledEngine.explore", explore)
+    assert main(["count", model, "--box", "-1", "1"]) == code
+    captured = capsys.readouterr()
+    assert captured.out == ""
+    assert captured.err.count("\n") == 1
+    assert ("no pivot" if code == 1 else "interrupted after 0 regions; nothing was kept") in captured.err
+
+
+def test_a_defect_shows_its_traceback(monkeypatch, model):
+    def explore(*_):
+        raise ZeroDivisionError("a defect")
+        yield
+
+    monkeypatch.setattr("regionenum.engine.compiled.CompiledEngine.explore", explore)
+    with pytest.raises(ZeroDivisionError, match="a defect"):
+        main(["count", model, "--box", "-1", "1"])
+
+
+def test_ctrl_c_leaves_a_valid_incomplete_run(tmp_path):
+    random = np.random.default_rng(0)
+    from tests.line import relu_chain
+
+    wide_net = relu_chain(*[(random.normal(size=s), random.normal(size=s[0])) for s in ((40, 8), (40, 40), (1, 40))])
+    save_npz(wide_net, tmp_path / "wide.npz")
+    out = tmp_path / "run"
+    code = "import sys; from regionenum.cli import main; sys.exit(main())"
+    command = [
+        sys.executable,
+        "-c",
+        code,
+        "count",
+        str(tmp_path / "wide.npz"),
+        "--box",
+        "-9",
+        "9",
+        "--record",
+        "regions",
+    ]
+    with subprocess.Popen([*command, "--out", str(out)], stderr=subprocess.PIPE, text=True) as process:
+        deadline = time.monotonic() + 60
+        while not (out / "progress.jsonl").exists() and time.monotonic() < deadline:
+            time.sleep(0.2)
+        process.send_signal(signal.SIGINT)
+        _, stderr = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert re.search(
+        r"regionenum: interrupted after [\d,]+ regions; .* holds what was found, marked incomplete", stderr
+    )
+    result = rn.open_run(out)
+    assert not result.complete
+    assert result.count == sum(part.rows for part in result.rows.parts) > 0  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize("verb", [[], ["count"], ["run"], ["report"], ["doctor"]])
+def test_help_is_light(verb):
+    code = (
+        "import sys; from regionenum.cli import main\n"
+        "try: main(sys.argv[1:])\n"
+        "except SystemExit as end: assert not end.code\n"
+        "assert not {'numba', 'scipy', 'torch'} & sys.modules.keys()"
+    )
+    done = subprocess.run([sys.executable, "-c", code, *verb, "--help"], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout.startswith("usage: regionenum")
+
+
+def test_version(capsys):
+    with pytest.raises(SystemExit) as end:
+        main(["--version"])
+    assert not end.value.code
+    assert capsys.readouterr().out == f"regionenum {rn.__version__}\n"
+
+
+def test_box_tokens_are_joined_once():
+    assert count.join_box(["count", "--box", "-1,0", "1,2", "m"]) == ["count", "--box=-1,0 1,2", "m"]
+    assert count.join_box(["count", "m", "--box=-1", "1"]) == ["count", "m", "--box=-1 1"]
+    assert count.join_box(["count", "m", "--box", "1"]) == ["count", "m", "--box", "1"]
+    assert count.join_box(["count", "--", "--box", "1", "2"]) == ["count", "--", "--box", "1", "2"]
+
+
+class Stream(StringIO):
+    def __init__(self, terminal):
+        super().__init__()
+        self.terminal = terminal
+
+    def isatty(self):
+        return self.terminal
+
+
+MOMENT = Progress(regions=12345, cells=(10, 12345), seconds=10.0, doubtful=3)
+
+
+def test_progress_line():
+    assert progress_line(MOMENT) == ("12,345 regions, 1,234/s, 10 s, cells by layer: 10 12,345, doubtful decisions: 3")
+
+
+def test_progress_elsewhere_is_a_line_now_and_then(monkeypatch):
+    now = [0.0]
+    monkeypatch.setattr("regionenum.cli.progress.time.monotonic", lambda: now[0])
+    stream = Stream(terminal=False)
+    with progress_display(stream) as show:
+        for now[0] in (1.0, 9.9, 10.0, 11.0, 20.5):
+            show(MOMENT)
+    assert stream.getvalue() == 2 * (progress_line(MOMENT) + "\n")
+
+
+def test_progress_on_a_terminal(monkeypatch):
+    monkeypatch.setenv("TERM", "xterm")
+    monkeypatch.setenv("COLUMNS", "200")
+    stream = Stream(terminal=True)
+    with progress_display(stream) as show:
+        show(MOMENT)
+    assert "12,345 regions" in stream.getvalue()
+    assert "%" not in stream.getvalue()
+
+
+def test_doctor(capsys, monkeypatch):
+    monkeypatch.setenv("SLURM_JOB_ID", "77")
+    assert main(["doctor"]) == 0
+    out = capsys.readouterr().out
+    assert "5 regions and 3 distinct maps with both engines" in out
+    assert "SLURM_JOB_ID=77" in out
+    assert "FAILED" not in out
+
+
+def test_doctor_reports_what_is_broken(capsys, monkeypatch):
+    def broken():
+        raise RuntimeError("cannot load MPI library")
+
+    monkeypatch.setattr(doctor, "_self_test", broken)
+    assert main(["doctor"]) == 1
+    assert re.search(r"self-test\s+FAILED\s+RuntimeError: cannot load MPI library", capsys.readouterr().out)
+
+
+def test_doctor_survives_an_mpi_that_does_not_load(monkeypatch, tmp_path):
+    (tmp_path / "mpi4py").mkdir()
+    (tmp_path / "mpi4py" / "__init__.py").write_text("")
+    (tmp_path / "mpi4py" / "MPI.py").write_text("raise RuntimeError('cannot load MPI library')")
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path) + os.pathsep + os.environ.get("PYTHONPATH", ""))
+    monkeypatch.setattr(doctor, "version", lambda name: "4.0")
+    check = doctor._mpi()
+    assert not check.ok
+    assert check.detail == "mpi4py 4.0 finds no working MPI library: RuntimeError: cannot load MPI library"
+
+
+def test_doctor_names_a_cache_that_cannot_be_written(monkeypatch):
+    monkeypatch.setattr(os, "access", lambda *_: False)
+    ok, detail = doctor._cache()
+    assert not ok
+    assert "set NUMBA_CACHE_DIR" in detail

@@ -1,0 +1,76 @@
+import dataclasses
+
+import numpy as np
+import pyarrow as pa
+import pytest
+
+from regionenum.domain import Box
+from regionenum.engine.interface import Cells, Problem, Record
+from regionenum.results import schema
+from regionenum.results.schema import COLUMNS, Layout
+from tests.line import relu_chain
+
+NET = relu_chain(([[1.0], [-1.0], [2.0]], [0, 0, 1.0]), ([[1.0, -1, 1], [0.0, 1, -2]], [0, 0.5]), ([[1.0, 1]], [0]))
+BOX = Box(-2, 3)
+
+
+def some_cells(n=2, **changes):
+    cells = Cells(
+        layer=np.full(n, 1, np.int16),
+        cell=np.arange(n),
+        parent=np.zeros(n, np.int64),
+        pieces=np.zeros((n, 5), np.uint16),
+        ranks=np.ones((n, 2), np.uint16),
+        witness=np.full((n, 1), 0.5),
+    )
+    return dataclasses.replace(cells, **changes)
+
+
+def table_of(cells, inputs=None, record=Record.TREE):
+    return Layout.of(Problem.over(NET, BOX)).table(cells, cells.witness if inputs is None else inputs, record)
+
+
+def test_schema_of_each_level():
+    layout = Layout.of(Problem.over(NET, BOX))
+    tree, regions = layout.schema(Record.TREE), layout.schema(Record.REGIONS)
+    assert tree.names == ["layer", "cell", "parent", "pattern", "ranks", "witness"]
+    assert regions.names == ["pattern", "ranks", "witness"]
+    assert tree.field("pattern").type == pa.binary(1)
+    assert tree.field("ranks").type.list_size == 2
+    assert tree.metadata[b"regionenum.format"] == b"1"
+    assert not any(field.nullable for field in tree)
+
+
+def test_the_documentation_names_every_column():
+    text = schema.markdown()
+    assert [line.split("`")[1] for line in text.splitlines()[2:]] == [c.name for c in COLUMNS]
+    assert all(c.meaning in text for c in COLUMNS)
+
+
+@pytest.mark.parametrize(
+    ("changes", "sentence"),
+    [
+        ({"ranks": np.full((2, 2), 2, np.uint16)}, r"`ranks` is above the largest possible ranks \[1, 1\]"),
+        ({"witness": np.full((2, 1), np.nan)}, "`witness` holds a value that is not finite"),
+        ({"layer": np.full(2, 2, np.int16)}, r"`layer` is outside -1..1"),
+        ({"pieces": np.full((2, 5), 2, np.uint16)}, "a piece is outside"),
+        ({"pieces": np.zeros((2, 4), np.uint16)}, r"expected \(n, 5\)"),
+        ({"cell": np.zeros(3, np.int64)}, "expected length 2 but got length 3"),
+    ],
+)
+def test_cells_that_break_the_dictionary_are_not_written(changes, sentence):
+    with pytest.raises(ValueError, match=sentence):
+        table_of(some_cells(**changes))
+
+
+def test_tables_that_break_the_dictionary():
+    layout, table = Layout.of(Problem.over(NET, BOX)), table_of(some_cells())
+    layout.check(table, Record.TREE)
+    with pytest.raises(ValueError, match=r"columns are .* expected \['pattern', 'ranks', 'witness'\]"):
+        layout.check(table, Record.REGIONS)
+    wide = table.set_column(1, "cell", table.column("cell").cast(pa.int32()))
+    with pytest.raises(ValueError, match="`cell` has type int32, expected int64"):
+        layout.check(wide, Record.TREE)
+    nulls = table.set_column(2, "parent", pa.array([None, 1], pa.int64()))
+    with pytest.raises(ValueError, match="`parent` has 1 nulls"):
+        layout.check(nulls, Record.TREE)
