@@ -1,0 +1,120 @@
+"""Compare a loaded network with torch's own forward pass."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+
+from regionenum.errors import InputError
+from regionenum.network.layers import Network
+from regionenum.network.units import Floats
+
+N_RANDOM = 16
+SCALES = (0.01, 1.0, 10.0, 100.0)
+
+FACTOR = 1e5
+"""Tolerance against the float64 copy, in estimated rounding errors; wide, for sums that cancel in the folding."""
+FACTOR_OWN = 256.0
+"""Tolerance against the module in its own precision, in estimated rounding errors of that precision."""
+
+
+@dataclass(frozen=True)
+class LoadReport:
+    """How closely a loaded network agrees with torch.
+
+    Attributes
+    ----------
+    n_points : number of inputs compared
+    difference : largest absolute difference to the module run in float64
+    dtype : the module's own precision
+    own_difference : largest absolute difference to the module run in its own precision (where it gives finite values)
+    """
+
+    n_points: int
+    difference: float
+    dtype: str
+    own_difference: float
+
+    def __str__(self) -> str:
+        return (
+            f"largest difference to torch on {self.n_points} inputs {self.difference:.2g} in float64, "
+            f"{self.own_difference:.2g} in {self.dtype}"
+        )
+
+
+def verify(network: Network, double: torch.nn.Module, own: torch.nn.Module, x: torch.Tensor) -> LoadReport:
+    """Compare on the example x (1, *input_shape) and on random inputs of several scales.
+
+    The differences are measured in estimated rounding errors, output by output. The estimate is carried through
+    the layers in quadrature; it is no bound, hence the generous factors. A misread layer differs by far more.
+
+    Raises
+    ------
+    InputError
+        If the difference is larger than rounding explains.
+    """
+    points = _points(x)
+    theirs = _run(double, points.double())
+    ours = network.forward(points.double().numpy().reshape(len(points), -1))
+    if ours.shape != theirs.shape:
+        raise InputError(f"the network read from the module gives {ours.shape[1]} outputs, torch {theirs.shape[1]}")
+    rounding = _rounding(network, points.double().numpy().reshape(len(points), -1))
+    difference = _compare(ours, theirs, FACTOR * np.finfo(np.float64).eps * rounding, "float64")
+    theirs_own = _run(own, points)
+    # Half precisions overflow on the large inputs; that says nothing about the network.
+    finite = np.isfinite(theirs_own)
+    tolerance = FACTOR_OWN * torch.finfo(x.dtype).eps * rounding
+    name = str(x.dtype).removeprefix("torch.")
+    own_difference = _compare(ours[finite], theirs_own[finite], tolerance[finite], name)
+    return LoadReport(len(points), difference, name, own_difference)
+
+
+def _points(x: torch.Tensor) -> torch.Tensor:
+    """The example, and random inputs around zero and around the example, (n_points, *input_shape), in x's dtype."""
+    generator = torch.Generator().manual_seed(0)
+    noise = torch.randn((N_RANDOM, *x.shape[1:]), generator=generator, dtype=torch.float64)
+    unit = float(x.abs().max()) or 1.0
+    scale = unit * torch.tensor(SCALES, dtype=torch.float64).repeat(N_RANDOM // len(SCALES))
+    centre = torch.arange(N_RANDOM) % 2
+    scale, centre = (v.reshape(-1, *[1] * (x.ndim - 1)) for v in (scale.sort().values, centre))
+    largest = torch.finfo(x.dtype).max
+    return torch.cat([x, (centre * x.double() + scale * noise).clamp(-largest, largest).to(x.dtype)])
+
+
+def _run(module: torch.nn.Module, points: torch.Tensor) -> Floats:
+    """The module's outputs, one point at a time: the network is the module on a batch of one."""
+    try:
+        outputs = [module(point[None].clone()) for point in points]
+    except RuntimeError as error:
+        line = (str(error).strip().splitlines() or [""])[0]
+        raise InputError(
+            f"the module does not run in {points.dtype} ({line}); convert all of it with model.float() or .double()"
+        ) from error
+    return np.stack([y.reshape(-1).double().numpy() for y in outputs])
+
+
+def _rounding(network: Network, x: Floats) -> Floats:
+    """Estimated rounding error of a forward pass, (n_points, n_out), in units of the machine epsilon."""
+    y, error = x, np.zeros_like(x)
+    with np.errstate(over="ignore", invalid="ignore"):
+        for layer in network.layers:
+            magnitude = (abs(layer.weight) @ abs(y).T).T + abs(layer.bias)
+            error = np.sqrt(((layer.weight * layer.weight) @ (error**2).T).T) + magnitude
+            units = layer.units
+            steepest = max((abs(s) for f in units.functions for s in f.slopes), default=1.0)
+            error = max(1.0, steepest) * np.maximum.reduceat(error[:, units.rows], units.indptr[:-1], axis=1)
+            y = units.apply(layer.preactivations(y))
+    return error
+
+
+def _compare(ours: Floats, theirs: Floats, tolerance: Floats, precision: str) -> float:
+    difference = np.abs(ours - theirs)
+    largest = float(difference.max(initial=0.0))
+    if not np.all(difference <= tolerance):
+        raise InputError(
+            f"the network read from the module differs from torch's {precision} forward pass by {largest:.3g}, more "
+            "than rounding explains; please report the model, and do not use the network"
+        )
+    return largest

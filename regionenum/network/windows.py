@@ -1,0 +1,122 @@
+"""Sliding windows: the connections of convolutions and poolings, as index tables and sparse matrices.
+
+An image is an array of shape (n_channels, *size), flattened in row-major order; `n_pixels` is the product of its size.
+A *window table* lists, for every output position, the pixels under the window. Pixels of the padding are -1, so zero
+padding is a connection that does not exist, and minus-infinity padding is a candidate that does not exist. All memory
+is proportional to the number of connections.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import scipy.sparse as sp
+
+from regionenum.network.units import MAXIMUM, Floats, Ints, Units
+
+
+@dataclass(frozen=True)
+class Windows:
+    """The windows of a convolution or pooling, axis by axis.
+
+    Along each axis, output o covers the input positions o * stride - padding + j * dilation, j = 0 .. kernel - 1.
+
+    Attributes
+    ----------
+    size, out : input and output size (`out` is given, because rounding it up is the caller's option)
+    kernel, stride, padding, dilation : per axis; `padding` is that before the first pixel
+    """
+
+    size: Sequence[int]
+    out: Sequence[int]
+    kernel: Sequence[int]
+    stride: Sequence[int]
+    padding: Sequence[int]
+    dilation: Sequence[int]
+
+    @property
+    def n_pixels(self) -> int:
+        """Number of pixels of one input channel."""
+        return math.prod(self.size)
+
+    def table(self) -> Ints:
+        """(n_out_pixels, n_kernel) input pixel of each window position, -1 in the padding; increasing along a row."""
+        table = np.zeros((1, 1), np.int64)
+        inside = np.ones((1, 1), bool)
+        for axis, size in enumerate(self.size):
+            starts = np.arange(self.out[axis]) * self.stride[axis] - self.padding[axis]
+            position = starts[:, None] + np.arange(self.kernel[axis]) * self.dilation[axis]
+            shape = (len(table) * len(position), table.shape[1] * position.shape[1])
+            table = (table[:, None, :, None] * size + position[None, :, None, :]).reshape(shape)
+            valid = (position >= 0) & (position < size)
+            inside = (inside[:, None, :, None] & valid[None, :, None, :]).reshape(shape)
+        return np.where(inside, table, -1)
+
+    def areas(self, *, count_padding: bool) -> Floats:
+        """(n_out_pixels,) number of pixels under each window, for averaging.
+
+        The padding counts if `count_padding`; what lies beyond the padding (size rounded up) never does.
+        """
+        areas = np.ones(1)
+        for axis, size in enumerate(self.size):
+            start = np.arange(self.out[axis]) * self.stride[axis] - self.padding[axis]
+            end = np.minimum(start + self.kernel[axis], size + self.padding[axis])
+            if not count_padding:
+                start, end = np.maximum(start, 0), np.minimum(end, size)
+            areas = (areas[:, None] * (end - start)).reshape(-1)
+        return areas
+
+
+def convolution(windows: Windows, weight: Floats, groups: int) -> sp.csr_array:
+    """The matrix of a convolution.
+
+    weight : (n_channels_out, n_channels_in / groups, *kernel). Returns CSR (n_channels_out * n_out_pixels,
+    n_channels_in * n_pixels), with one entry per connection, equal to its weight.
+    """
+    n_out, n_in_group = weight.shape[:2]
+    table = windows.table()
+    n_kernel = table.shape[1]
+    # For one output channel: the connections of all windows, in row order, as (input pixel, position in the weight).
+    columns = np.arange(n_in_group)[:, None] * windows.n_pixels + table[:, None, :]
+    present = np.broadcast_to(table[:, None, :] >= 0, columns.shape)
+    position = np.broadcast_to(np.arange(n_in_group * n_kernel).reshape(n_in_group, n_kernel), columns.shape)[present]
+    columns = columns[present]
+    group = np.arange(n_out) // (n_out // groups)
+    indices = (columns + (group * n_in_group * windows.n_pixels)[:, None]).reshape(-1)
+    data = weight.reshape(n_out, -1)[:, position].reshape(-1)
+    counts = np.tile(np.count_nonzero(present, axis=(1, 2)), n_out)
+    indptr = np.concatenate([[0], np.cumsum(counts)])
+    return sp.csr_array((data, indices, indptr), shape=(len(counts), groups * n_in_group * windows.n_pixels))
+
+
+def average(windows: Windows, n_channels: int, divisors: Floats) -> sp.csr_array:
+    """The matrix of an average pooling: sums over the windows, divided by divisors (n_out_pixels,)."""
+    table = windows.table()
+    present = table >= 0
+    counts = np.count_nonzero(present, axis=1)
+    indptr = np.concatenate([[0], np.cumsum(counts)])
+    one = sp.csr_array(
+        (np.repeat(1.0 / divisors, counts), table[present], indptr), shape=(len(table), windows.n_pixels)
+    )
+    return one if n_channels == 1 else sp.csr_array(sp.kron(sp.eye_array(n_channels), one, format="csr"))
+
+
+def maxima(windows: Windows, n_channels: int) -> Units:
+    """The units of a max pooling: one group per window, its candidates in row-major order.
+
+    Raises
+    ------
+    ValueError
+        If a window lies entirely in the padding: its maximum would be minus infinity.
+    """
+    table = windows.table()
+    present = table >= 0
+    if not present.any(axis=1).all():
+        raise ValueError("a pooling window lies entirely in the padding, so its maximum is minus infinity")
+    rows = (np.arange(n_channels)[:, None] * windows.n_pixels + table[present]).reshape(-1)
+    counts = np.tile(np.count_nonzero(present, axis=1), n_channels)
+    indptr = np.concatenate([[0], np.cumsum(counts)]).astype(np.int64)
+    return Units((), np.full(len(counts), MAXIMUM, np.int64), indptr, rows)
