@@ -92,7 +92,7 @@ def test_order_of_units(engine: str, case: Case, seed: int) -> None:
 @EVERY_ENGINE
 @pytest.mark.parametrize("largest", [1, 36])
 def test_positive_scale_of_rows(engine: str, largest: int) -> None:
-    """relu(2^k z) / 2^k = relu(z) for k from -36 to 36, compensated in the next layer; zero biases make it degenerate."""
+    """relu(2^k z) / 2^k = relu(z), compensated in the next layer; zero biases make it degenerate."""
     rng = np.random.default_rng(largest)
     for seed in range(4):
         network = relu_network(seed, 3, 4, 4, 3)
