@@ -100,6 +100,17 @@ def wide(result):
     return stream.getvalue()
 
 
+def test_distinct_maps_on_request(capsys, model, tmp_path):
+    out = str(tmp_path / "run")
+    assert main(["count", model, "--box", "-1", "1", "--record", "regions", "--maps", "--out", out]) == 0
+    assert capsys.readouterr().out.endswith("3 distinct affine maps among the regions\n")
+    assert main(["report", out, "--maps", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["distinct_maps"] == 3
+    assert main(["report", out, "--json"]) == 0
+    assert "distinct_maps" not in json.loads(capsys.readouterr().out)
+    assert "--maps needs recorded regions" in error_of(capsys, 2, "count", model, "--box", "-1", "1", "--maps")
+
+
 def test_run_and_report(capsys, config, tmp_path):
     out = str(tmp_path / "run")
     assert main(["run", config, "--out", out]) == 0

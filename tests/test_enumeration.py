@@ -98,6 +98,26 @@ def test_a_half_taken_batch_is_not_committed(tmp_path):
     assert result.count == len(result.regions)
 
 
+@pytest.mark.parametrize("record", ["regions", "tree"])
+def test_every_commit_of_the_compiled_engine_is_valid(tmp_path, monkeypatch, record):
+    """Small buffers, so that the walk pauses in the middle of cells."""
+    monkeypatch.setattr("regionenum.engine.compiled.BUFFER_BYTES", 1000)
+    monkeypatch.setattr("regionenum.results.writer.PART_ROWS", 1)
+    random = np.random.default_rng(3)
+    net = relu_chain(*[(random.normal(size=s), random.normal(size=s[0])) for s in ((8, 3), (8, 8), (1, 8))])
+    counts: list[int] = []
+
+    def check(progress: Progress) -> None:
+        result = rn.open_run(tmp_path / "run")
+        assert result.count == progress.regions == len(result.regions)
+        counts.append(result.count)
+
+    result = enumerate_regions(net, rn.Box(-3, 3), record=record, out=tmp_path / "run", on_progress=check)
+    assert len(counts) > 5
+    assert counts == sorted(counts)
+    assert result.regions.group_by("pattern").aggregate([]).num_rows == result.count == counts[-1] > 50
+
+
 def test_without_recording_no_rows_are_kept():
     enumeration = Enumeration(NET, BOX, engine=LineEngine())
     assert [p.regions for p in enumeration.run()][-1] == 5

@@ -235,6 +235,7 @@ def test_rows_of_an_interrupted_commit_are_written_once(tmp_path, monkeypatch):
     problem = Problem.over(NET, BOX)
     run_writer = RunWriter(tmp_path / "run", problem, BOX, Record.TREE, "line", {})
     totals = Totals.of(problem)
+    totals.statistics.cells[2, 1] = 2
     run_writer.add(some_cells())
 
     def interrupted(*_):
@@ -334,7 +335,12 @@ def test_a_manifest_that_is_not_one(run, change, sentence):
 def test_a_manifest_with_fewer_parts_than_regions(regions_run):
     assert open_run(regions_run).count == REGIONS
     edit(regions_run, lambda m: m["parts"].pop())
-    assert refused(regions_run, "it lists 4 rows, but counts 5 regions")
+    assert refused(regions_run, 'it lists 4 rows, but counts 5 cells of record "regions"')
+
+
+def test_a_manifest_with_fewer_parts_than_cells(run):
+    edit(run, lambda m: m["parts"].pop())
+    assert refused(run, r"it lists \d rows, but counts 8 cells")
 
 
 def test_malformed_json_and_missing_files(run, tmp_path):

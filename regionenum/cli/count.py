@@ -29,6 +29,7 @@ def add_parser(verbs: argparse._SubParsersAction) -> None:
     parser.add_argument("--record", choices=RECORDS, default="none", help="what to keep of the cells (default: none)")
     parser.add_argument("--out", metavar="DIR", help="write a run directory, into a new or empty folder")
     parser.add_argument("--engine", choices=ENGINES, default="compiled", help="default: compiled")
+    parser.add_argument("--maps", action="store_true", help="count the distinct affine maps of recorded regions too")
     parser.add_argument("--json", action="store_true", help="print one JSON object instead of tables")
     parser.set_defaults(run=_run)
 
@@ -66,6 +67,8 @@ def _bound(text: str) -> float | list[float]:
 def _run(arguments: argparse.Namespace) -> int:
     if arguments.out == "":
         raise InputError("--out is empty; give the path of a new folder")
+    if arguments.maps and arguments.record == "none":
+        raise InputError("--maps needs recorded regions; add --record regions")
     # imported when a verb runs, so that help stays light
     from regionenum.cli.session import run_session
     from regionenum.domain import Box
@@ -79,4 +82,5 @@ def _run(arguments: argparse.Namespace) -> int:
         engine=arguments.engine,
         out=arguments.out,
         as_json=arguments.json,
+        maps=arguments.maps,
     )

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from regionenum.network.layers import Network
 
 _MPI_SECONDS = 30.0
+_SLURM = ("SLURM_JOB_ID", "SLURM_JOB_NUM_NODES", "SLURM_NTASKS", "SLURM_CPUS_PER_TASK", "SLURM_RESTART_COUNT")
 
 
 @dataclass(frozen=True)
@@ -65,7 +66,7 @@ def examine() -> list[Check]:
         _attempt("kernel cache", _cache),
         _optional("torch"),
         _mpi(),
-        Check("slurm", True, _environment("SLURM_") or "not inside a job"),
+        Check("slurm", True, _environment(*_SLURM) or "not inside a job"),
         Check("threads", True, f"{_available_cpus()} CPUs; {_environment('OMP_NUM', 'NUMBA_NUM') or 'no limits set'}"),
         _attempt("self-test", _self_test),
     ]

@@ -14,6 +14,7 @@ def add_parser(verbs: argparse._SubParsersAction) -> None:
         allow_abbrev=False,
     )
     parser.add_argument("directory", metavar="RUN", help="the run directory")
+    parser.add_argument("--maps", action="store_true", help="count the distinct affine maps of recorded regions too")
     parser.add_argument("--json", action="store_true", help="print one JSON object instead of tables")
     parser.set_defaults(run=_run)
 
@@ -23,5 +24,5 @@ def _run(arguments: argparse.Namespace) -> int:
     from regionenum.cli.tables import print_result
     from regionenum.results.reader import open_run
 
-    print_result(open_run(arguments.directory), as_json=arguments.json)
+    print_result(open_run(arguments.directory), as_json=arguments.json, maps=arguments.maps)
     return 0

@@ -22,6 +22,7 @@ def run_session(
     out: str | None,
     exact: bool = False,
     as_json: bool = False,
+    maps: bool = False,
 ) -> int:
     """Enumerate, print the result, and return the exit code: 0, or 130 after Ctrl-C."""
     refuse_unavailable(exact=exact)
@@ -44,5 +45,5 @@ def run_session(
         count = enumeration.result().count
         print(f"regionenum: interrupted after {count:,} regions; {kept}", file=sys.stderr)
         return 130
-    print_result(enumeration.result(), as_json=as_json)
+    print_result(enumeration.result(), as_json=as_json, maps=maps)
     return 0

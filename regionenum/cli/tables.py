@@ -19,14 +19,17 @@ _PLAIN_WIDTH = 160
 """Width of tables that do not go to a terminal."""
 
 
-def print_result(result: Result, *, as_json: bool = False) -> None:
-    """Print a result to stdout."""
+def print_result(result: Result, *, as_json: bool = False, maps: bool = False) -> None:
+    """Print a result to stdout; with `maps`, the distinct affine maps are counted as well, which reads all rows."""
+    distinct_maps = result.distinct_maps() if maps else None
     if as_json:
-        print(json.dumps(as_dict(result)))
+        print(json.dumps(as_dict(result) | ({} if distinct_maps is None else {"distinct_maps": distinct_maps})))
         return
     terminal = sys.stdout.isatty()
     console = Console(file=sys.stdout, width=None if terminal else _PLAIN_WIDTH)
     show_result(result, console)
+    if distinct_maps is not None:
+        console.print(Text(f"{distinct_maps:,} distinct affine maps among the regions"))
 
 
 def show_result(result: Result, console: Console) -> None:

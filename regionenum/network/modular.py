@@ -194,15 +194,18 @@ class _UnitResidues:
 
     def __call__(self, z: Ints, pieces: Ints, scale: Ints) -> Ints:
         """Outputs (k, n, n_units) at pre-activations z (k, n or 1, n_rows); `scale` (k, 1, 1) multiplies intercepts."""
-        rows = self.rows[self.first + np.where(self.is_maximum, pieces, 0)]
+        if self.is_maximum.any():
+            rows = self.rows[self.first + np.where(self.is_maximum, pieces, 0)]
+            z = z[:, np.arange(len(pieces))[:, None] if z.shape[1] > 1 else 0, rows]
+        elif not np.array_equal(self.rows, np.arange(z.shape[2])):
+            z = z[:, :, self.rows]
         branch = np.where(self.is_maximum, 0, pieces)
-        of = np.arange(len(branch[0]))
-        point = np.arange(len(pieces))[:, None] if z.shape[1] > 1 else 0
-        values = z[:, point, rows] * self.slopes[of, branch] % self.prime
+        of = np.arange(len(self.first))
+        values = z * self.slopes[of, branch] % self.prime
         intercepts = self.intercepts[of, branch]
         if intercepts.any():
-            values += intercepts * scale % self.prime
-        return np.asarray(values % self.prime)
+            values = (values + intercepts * scale) % self.prime
+        return np.asarray(values)
 
 
 @dataclass(frozen=True)

@@ -55,7 +55,17 @@ def open_run(path: str | PathLike[str]) -> Result:
         exact=manifest.exact,
         rows=rows,
     )
-    n_rows = sum(part.rows for part in manifest.parts)
-    if manifest.record is Record.REGIONS and n_rows != result.count:
-        raise InputError(f"{place}: it lists {n_rows} rows, but counts {result.count} regions; restore it from a copy")
+    _check_rows(result, manifest, place)
     return result
+
+
+def _check_rows(result: Result, manifest: Manifest, place: Path) -> None:
+    """Every commit lists rows and statistics that agree."""
+    cells = int(result.statistics.cells[1:].sum())
+    expected = {Record.NONE: 0, Record.REGIONS: result.count, Record.TREE: cells if result.layers else result.count}
+    n_rows = sum(part.rows for part in manifest.parts)
+    if n_rows != expected[manifest.record]:
+        raise InputError(
+            f"{place}: it lists {n_rows} rows, but counts {expected[manifest.record]} cells of record "
+            f'"{manifest.record}"; restore it from a copy'
+        )
