@@ -11,10 +11,11 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from regionenum.engine import cut_kernel, walk_kernel
+from regionenum.engine import cut_kernel, walk_state
 from regionenum.engine.interface import Batch, Cells, Counters, Problem, Record, Statistics
-from regionenum.engine.tables import Tables, make_tables
-from regionenum.engine.walk_kernel import Walk
+from regionenum.engine.tables import UNIT, Tables, make_tables
+from regionenum.engine.walk_kernel import walk_tree
+from regionenum.engine.walk_state import Walk, grow_walk, make_walk
 from regionenum.errors import EngineError
 
 BATCH_SECONDS = 0.5
@@ -38,59 +39,55 @@ class CompiledEngine:
             yield _whole_domain(problem, record)
             return
         tables = make_tables(problem)
-        walk = walk_kernel.make_walk(tables, _buffer_rows(tables) if record != Record.NONE else 0)
+        walk = make_walk(problem, tables, _buffer_rows(tables) if record != Record.NONE else 0)
         nodes = 2000
-        reported = 0
         finished = False
         while not finished:
             start = time.perf_counter()
-            status = walk_kernel.walk_tree(tables, walk, nodes, record == Record.REGIONS, record == Record.TREE)
+            status = walk_tree(tables, walk, nodes, record == Record.REGIONS, record == Record.TREE)
             seconds = time.perf_counter() - start
-            if status == walk_kernel.GAVE_UP:
+            if status == walk_state.GAVE_UP:
                 raise EngineError(
                     "the simplex method did not converge on a cell; run again with engine='highs' and report the network"
                 )
-            if status in (walk_kernel.STACK_FULL, walk_kernel.DICTIONARY_FULL):
+            if status in (walk_state.STACK_FULL, walk_state.DICTIONARY_FULL):
                 walk = _grown(walk, status)
                 continue
-            finished = status == walk_kernel.FINISHED
-            if status == walk_kernel.PAUSED and seconds < BATCH_SECONDS / 4:
+            finished = status == walk_state.FINISHED
+            if status == walk_state.PAUSED and seconds < BATCH_SECONDS / 4:
                 nodes *= 2
-            elif status == walk_kernel.PAUSED and seconds > BATCH_SECONDS:
+            elif status == walk_state.PAUSED and seconds > BATCH_SECONDS:
                 nodes = max(nodes // 2, 1)
-            pivots = int(walk.cells.pivots[0])
-            yield _take(walk, record, pivots - reported)
-            reported = pivots
+            yield _take(walk, record)
 
 
 def _grown(walk: Walk, status: int) -> Walk:
-    n, _, capacity = walk.cells.table.shape
-    if status == walk_kernel.STACK_FULL:
-        return walk_kernel.grow_walk(walk, 2 * n, capacity)
-    return walk_kernel.grow_walk(walk, n, 2 * capacity)
+    n, _, capacity = walk.cells.shape
+    if status == walk_state.STACK_FULL:
+        return grow_walk(walk, 2 * n, capacity)
+    return grow_walk(walk, n, 2 * capacity)
 
 
 def _buffer_rows(tables: Tables) -> int:
-    width = 2 * int(tables.unit_at[-1]) + 8 * tables.dim + 2 * tables.depth + 18
+    width = 2 * int(tables.at[-1, UNIT]) + 8 * tables.dim + 2 * tables.depth + 18
     return int(np.clip(BUFFER_BYTES // width, 1, 65536))
 
 
-def _take(walk: Walk, record: Record, pivots: int) -> Batch:
+def _take(walk: Walk, record: Record) -> Batch:
     """Take statistics, counters and rows out of the walk, and zero them there."""
     tally, rows = walk.tally, walk.rows
-    parts = (tally.cells, tally.children, tally.max_children, tally.unsplit)
-    statistics = Statistics(*(part.copy() for part in parts))
+    statistics = Statistics(*tally.statistics.copy())
     count = tally.counters
     counters = Counters(
         tests=int(count[cut_kernel.TESTS]),
         lps=int(count[cut_kernel.LPS]),
-        pivots=pivots,
+        pivots=int(count[cut_kernel.PIVOTS]),
         reused=int(count[cut_kernel.REUSED]),
         doubtful=int(count[cut_kernel.DOUBTFUL]),
         doubtful_ranks=int(count[cut_kernel.DOUBTFUL_RANKS]),
     )
-    for part in (*parts, count):
-        part[...] = 0
+    tally.statistics[...] = 0
+    count[...] = 0
     if record == Record.NONE:
         return Batch(statistics, counters)
     n = int(rows.count[0])

@@ -10,12 +10,24 @@ from __future__ import annotations
 
 from regionenum.engine.policy import kernel
 from regionenum.engine.simplex_kernel import (
-    AT_VERTEX,
+    AGE,
+    COLUMN,
+    COLUMN_WITNESS,
     COST_TOL,
+    DIM,
     FAILED,
+    N_BASIC,
+    N_ROWS,
     OPTIMAL,
     PASSED,
+    POINT,
+    ROW_VAR,
+    SCRATCH,
+    SIZE,
+    VALUE,
+    WITNESS,
     copy_cell,
+    drop_row,
     move_witness,
     negate_column,
     pivot,
@@ -27,144 +39,160 @@ from regionenum.engine.simplex_kernel import (
 CUT_TOL = 2e-11
 DOUBT = 1e-9
 
-DECIDED, CUT, BROKEN = 0, 1, 2
+DECIDED, CUTS_CELL, BROKEN = 0, 1, 2
 
-TESTS, LPS, REUSED, DOUBTFUL, DOUBTFUL_RANKS = 0, 1, 2, 3, 4
+TESTS, LPS, PIVOTS, REUSED, DOUBTFUL, DOUBTFUL_RANKS, N_COUNTERS = 0, 1, 2, 3, 4, 5, 6
 """Places in the array of counters."""
 
 
 @kernel
-def probe(cells, f, r, error, only_whether, counters):
+def _counted_seek(table, label, r, sign, enough, counters):
+    before = label[SIZE, AGE]
+    found = seek(table, label, r, sign, enough)
+    counters[LPS] += 1
+    counters[PIVOTS] += label[SIZE, AGE] - before
+    return found
+
+
+@kernel
+def probe(table, label, r, error, only_whether, counters):
     """Does pending row r cut the cell? Returns (outcome, side, column, length).
 
     DECIDED : no; the cell is on `side` (0 negative, 1 positive).
-    CUT : yes. The witness and the present vertex are on `side` (the vertex possibly on the hyperplane), and the end of the
-    edge along `column`, of that length, is on the other. With `only_whether` the last three are not computed.
+    CUTS_CELL : yes. The witness and the present vertex are on `side` (the vertex possibly on the hyperplane), and the end of
+    the edge along `column`, of that length, is on the other. With `only_whether` the last three are not computed.
     BROKEN : the simplex method failed.
 
     The witness may be moved to another interior point and the vertex to another vertex.
     """
-    table = cells.table[f]
-    last = table.shape[0] - 1
     tolerance, band = CUT_TOL + error, DOUBT + 4.0 * error
     counters[TESTS] += 1
-    if abs(table[last, r]) <= tolerance:
-        counters[LPS] += 1
-        status, j, length = seek(cells, f, r, 1.0, tolerance)
+    if abs(table[WITNESS, r]) <= tolerance:
+        status, j, length = _counted_seek(table, label, r, 1.0, tolerance, counters)
         if status == FAILED:
             return BROKEN, 0, -1, 0.0
         if status == OPTIMAL:
             counters[DOUBTFUL] += 1
             return DECIDED, 0, -1, 0.0
-        move_witness(cells, f, j, length, 0.5)
-    sign = 1.0 if table[last, r] > 0.0 else -1.0
-    if -sign * table[0, r] > band:
-        if only_whether:
-            return CUT, 0, -1, 0.0
-        _cross_to_vertex(cells, f, r)
+        move_witness(table, label, j, length, 0.5)
+    sign = 1.0 if table[WITNESS, r] > 0.0 else -1.0
+    if only_whether and -sign * table[POINT, r] > band and sign * table[WITNESS, r] > band:
+        return CUTS_CELL, 0, -1, 0.0
+    if -sign * table[VALUE, r] > band:
+        if only_whether and sign * table[WITNESS, r] > band:
+            return CUTS_CELL, 0, -1, 0.0
+        _cross_to_vertex(table, label, r)
         sign = -sign
-    counters[LPS] += 1
-    status, j, length = seek(cells, f, r, -sign, band)
+    status, j, length = _counted_seek(table, label, r, -sign, band, counters)
     if status == OPTIMAL:
-        best = -sign * table[0, r]
+        best = -sign * table[VALUE, r]
         if best > -band:
             counters[DOUBTFUL] += 1
         if best <= tolerance:
             return DECIDED, (1 if sign > 0.0 else 0), -1, 0.0
         # A sliver beyond the hyperplane: walk back from its tip to find the edge that crosses.
-        _cross_to_vertex(cells, f, r)
+        _cross_to_vertex(table, label, r)
         sign = -sign
-        status, j, length = seek(cells, f, r, -sign, tolerance)
+        status, j, length = _counted_seek(table, label, r, -sign, tolerance, counters)
         if status == OPTIMAL:
             return DECIDED, (1 if sign > 0.0 else 0), -1, 0.0
     if status != PASSED:
         return BROKEN, 0, -1, 0.0
-    if max(sign * table[0, r], sign * table[last, r]) <= band:
+    if max(sign * table[VALUE, r], sign * table[WITNESS, r]) <= band:
         counters[DOUBTFUL] += 1
-    return CUT, (1 if sign > 0.0 else 0), j, length
+    return CUTS_CELL, (1 if sign > 0.0 else 0), j, length
 
 
 @kernel
-def _cross_to_vertex(cells, f, r):
+def _cross_to_vertex(table, label, r):
     """Move the witness across row r = 0, towards the vertex, which is on the other side."""
-    table = cells.table[f]
-    inside, outside = table[table.shape[0] - 1, r], table[0, r]
-    move_witness(cells, f, -1, 0.0, 0.5 * (1.0 + inside / (inside - outside)))
+    inside, outside = table[WITNESS, r], table[VALUE, r]
+    move_witness(table, label, -1, 0.0, 0.5 * (1.0 + inside / (inside - outside)))
 
 
 @kernel
-def split(cells, f, child, r, variable, side, j, length, far, far_columns):
-    """Cut the cell by pending row r: cell f keeps `side`, where its witness is, and `child` gets the other.
+def split(table, label, child_table, child_label, r, variable, side, j, length, counters):
+    """Cut the cell by pending row r: the cell keeps `side`, where its witness is, and the child gets the other.
 
     `j`, `length` : the edge that crosses, from `probe`. The pivot of row r with column j puts the vertex on the hyperplane;
-    the slack of one side is the row, of the other its negative. The child's witness lies between the crossing of the
-    hyperplane by the segment from the witness to the end of that edge, and that end. `far`, `far_columns` are scratch.
+    the slack of one side is the row, of the other its negative. The child's witness lies on the segment from the witness to
+    the end of that edge, half way between the hyperplane and that end. Each part keeps a vertex off the hyperplane as its
+    `POINT`: the end of the edge, and its start unless that is on the hyperplane.
     """
-    swap_rows(cells, f, r, cells.n_basic[f])
-    r = cells.n_basic[f]
-    table = cells.table[f]
-    dim = table.shape[0] - 2
-    inside, outside = table[dim + 1, r], table[0, r] + length * table[1 + j, r]
+    swap_rows(table, label, r, label[SIZE, N_BASIC])
+    r = label[SIZE, N_BASIC]
+    dim, n_rows = label[SIZE, DIM], label[SIZE, N_ROWS]
+    sign = 1.0 if side == 1 else -1.0
+    inside, outside = table[WITNESS, r], table[VALUE, r] + length * table[COLUMN + j, r]
     tau = 0.5 * (1.0 + inside / (inside - outside))
-    n_rows = cells.n_rows[f]
+    far, entering, values = table[SCRATCH], table[COLUMN + j], table[VALUE]
     for i in range(n_rows):
-        near = table[dim + 1, i]
-        far[i] = near + tau * (table[0, i] + length * table[1 + j, i] - near)
-    for k in range(dim):
-        far_columns[k] = (1.0 - tau) * cells.col_witness[f, k]
-    far_columns[j] += tau * length
-    far[r], far_columns[j] = far_columns[j], far[r]
-    cells.row_var[f, r] = variable
-    pivot(cells, f, r, j)
-    cells.n_basic[f] += 1
-    copy_cell(cells, f, child)
+        far[i] = values[i] + length * entering[i]
+    if sign * values[r] > DOUBT:
+        _copy_line(table, VALUE, POINT, n_rows)
+    elif sign * table[POINT, r] <= DOUBT:
+        _copy_line(table, WITNESS, POINT, n_rows)
+    label[ROW_VAR, r] = variable
+    pivot(table, label, r, j)
+    counters[PIVOTS] += 1
+    far[r] = length
+    label[SIZE, N_BASIC] += 1
+    copy_cell(table, label, child_table, child_label)
+    _copy_line(child_table, SCRATCH, POINT, n_rows)
+    witness = child_table[WITNESS]
     for i in range(n_rows):
-        cells.table[child, dim + 1, i] = far[i]
+        witness[i] += tau * (far[i] - witness[i])
     for k in range(dim):
-        cells.col_witness[child, k] = far_columns[k]
-    negate_column(cells, child if side == 1 else f, j)
+        target = outside if k == j else 0.0
+        child_table[COLUMN_WITNESS, k] += tau * (target - child_table[COLUMN_WITNESS, k])
+    if side == 1:
+        negate_column(child_table, child_label, j)
+    else:
+        negate_column(table, label, j)
     if tau > 0.98:
-        recentre(cells, child)
+        recentre(child_table, child_label)
 
 
 @kernel
-def restrict(cells, f, r, variable, error, counters):
-    """Restrict the cell to row r > 0, where r is its only pending row; returns DECIDED, CUT or BROKEN.
+def _copy_line(table, source, target, n_rows):
+    for i in range(n_rows):
+        table[target, i] = table[source, i]
 
-    DECIDED : nothing is left of the cell. CUT : the cell is now the part with row r > 0; a row that is redundant at sight
-    is dropped, any other is a constraint with the slack `variable`.
+
+@kernel
+def restrict(table, label, r, variable, error, counters):
+    """Restrict the cell to row r > 0, where r is its only pending row; returns DECIDED, CUTS_CELL or BROKEN.
+
+    DECIDED : nothing is left of the cell. CUTS_CELL : the cell is now the part with row r > 0; a row that is redundant at
+    sight is dropped, any other becomes a constraint with the slack `variable`.
     """
-    table = cells.table[f]
-    dim = table.shape[0] - 2
     tolerance, band = CUT_TOL + error, DOUBT + 4.0 * error
     counters[TESTS] += 1
-    if table[dim + 1, r] > tolerance and table[0, r] >= 0.0:
+    if table[WITNESS, r] > tolerance and table[VALUE, r] >= 0.0:
         redundant = True
-        for k in range(dim):
-            if table[1 + k, r] < -COST_TOL:
+        for k in range(COLUMN, table.shape[0]):
+            if table[k, r] < -COST_TOL:
                 redundant = False
                 break
         if redundant:
-            for k in range(dim + 2):
-                table[k, r] = 0.0
-            cells.n_rows[f] -= 1
-            return CUT
-    counters[LPS] += 1
-    status, j, length = seek(cells, f, r, 1.0, band)
+            drop_row(table, label, r)
+            return CUTS_CELL
+    status, j, length = _counted_seek(table, label, r, 1.0, band, counters)
     if status == FAILED:
         return BROKEN
     if status == OPTIMAL:
-        if table[0, r] > -band:
+        if table[VALUE, r] > -band:
             counters[DOUBTFUL] += 1
-        if table[0, r] <= tolerance:
+        if table[VALUE, r] <= tolerance:
             return DECIDED
-    inside = table[dim + 1, r]
+    inside = table[WITNESS, r]
     if inside <= tolerance:
         inside = min(inside, 0.0)
-        outside = table[0, r] + length * table[1 + j, r] if status == PASSED else table[0, r]
-        move_witness(cells, f, j, length, 0.5 * (1.0 + inside / (inside - outside)))
-    cells.row_var[f, r] = variable
+        outside = table[VALUE, r] + length * table[COLUMN + j, r] if status == PASSED else table[VALUE, r]
+        move_witness(table, label, j, length, 0.5 * (1.0 + inside / (inside - outside)))
+    label[ROW_VAR, r] = variable
     if status == PASSED:
-        pivot(cells, f, r, j)
-    cells.n_basic[f] += 1
-    return CUT
+        pivot(table, label, r, j)
+        counters[PIVOTS] += 1
+    label[SIZE, N_BASIC] += 1
+    return CUTS_CELL

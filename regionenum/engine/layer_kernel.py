@@ -10,9 +10,11 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import numpy as np
+import numpy.typing as npt
 
+from regionenum.engine.interface import Problem
 from regionenum.engine.policy import kernel
-from regionenum.engine.tables import UNIT_ROUNDOFF, Tables
+from regionenum.engine.tables import CUT, DENSE, IMAGE, INPUT, ROW, UNIT, UNIT_ROUNDOFF, WEIGHT, Tables, first_image
 from regionenum.network.units import Floats, Ints
 
 
@@ -23,53 +25,51 @@ class Images(NamedTuple):
     siblings, and what was decided below them is decided again.
     """
 
-    image: Floats  # layer blocks (dim + 1, n_rows), flat; starts in Tables.image_at
-    error: Floats  # one per row; starts in Tables.row_at
-    cut_side: np.ndarray  # int8, one per cut: 1 if the cell is on its positive side
-    cut_scale: Floats  # one per cut: 1 / |normal|, which makes its row a distance
-    cut_error: Floats  # one per cut: bound on the rounding error of that distance
+    image: Floats  # layer blocks (dim + 1, n_rows), flat
+    error: Floats  # one per row
+    cut_side: npt.NDArray[np.int8]  # one per cut: 1 if the cell is on its positive side
+    cut_error: Floats  # one per cut: bound on the rounding error of its row, scaled to a distance
     winner: Ints  # one per unit: position of the winning candidate of a maximum
 
 
-def make_images(tables: Tables) -> Images:
+def make_images(problem: Problem, tables: Tables) -> Images:
     """Storage for one path, with the rows of layer 0 filled in."""
     images = Images(
-        image=np.zeros(int(tables.image_at[-1])),
-        error=np.zeros(int(tables.row_at[-1])),
-        cut_side=np.zeros(int(tables.cut_at[-1]), np.int8),
-        cut_scale=np.zeros(int(tables.cut_at[-1])),
-        cut_error=np.zeros(int(tables.cut_at[-1])),
-        winner=np.zeros(int(tables.unit_at[-1]), np.int64),
+        image=np.zeros(int(tables.at[-1, IMAGE])),
+        error=np.zeros(int(tables.at[-1, ROW])),
+        cut_side=np.zeros(int(tables.at[-1, CUT]), np.int8),
+        cut_error=np.zeros(int(tables.at[-1, CUT])),
+        winner=np.zeros(int(tables.at[-1, UNIT]), np.int64),
     )
-    images.image[: len(tables.first_image)] = tables.first_image
-    images.error[: len(tables.first_error)] = tables.first_error
+    rows, error = first_image(problem)
+    images.image[: rows.size] = rows.ravel()
+    images.error[: error.size] = error
     return images
 
 
 @kernel
-def piece(tables, images, layer, unit):
+def piece(at, units, images, layer, unit):
     """Piece of a decided unit."""
-    u = tables.unit_at[layer] + unit
-    function = tables.unit_function[u]
+    u = at[layer, UNIT] + unit
+    function = units.function[u]
     if function < 0:
         return images.winner[u]
-    first = tables.cut_at[layer] + tables.unit_cut[u]
-    count = tables.function_at[function + 1] - tables.function_at[function] - 1
+    first = at[layer, CUT] + units.cut[u]
     found = 0
-    for c in range(first, first + count):
+    for c in range(first, first + units.function_at[function + 1] - units.function_at[function] - 1):
         found += images.cut_side[c]
     return found
 
 
 @kernel
-def branch(tables, images, layer, unit):
+def branch(at, units, images, layer, unit):
     """The affine branch of a decided unit: (row, slope, intercept)."""
-    u = tables.unit_at[layer] + unit
-    function = tables.unit_function[u]
+    u = at[layer, UNIT] + unit
+    function = units.function[u]
     if function < 0:
-        return tables.member_row[tables.unit_member[u] + images.winner[u]], 1.0, 0.0
-    k = tables.function_at[function] + piece(tables, images, layer, unit)
-    return tables.member_row[tables.unit_member[u]], tables.slope[k], tables.intercept[k]
+        return units.member_row[units.member[u] + images.winner[u]], 1.0, 0.0
+    k = units.function_at[function] + piece(at, units, images, layer, unit)
+    return units.member_row[units.member[u]], units.slope[k], units.intercept[k]
 
 
 @kernel
@@ -81,83 +81,84 @@ def pull_back(tables, images, layer):
     sum_u |W[n, u]| |slope_u| error_u + (K + 4) u (|bias_n| + sum_u |W[n, u]| A_u) (1 + O(u)); the last factor is covered
     by the spare in K + 4.
     """
-    dim = tables.dim
+    dim, at, units, image = tables.dim, tables.at, tables.units, images.image
     before = layer - 1
-    n_rows = tables.row_at[layer + 1] - tables.row_at[layer]
-    n_before = tables.row_at[layer] - tables.row_at[before]
-    n_units = tables.unit_at[layer] - tables.unit_at[before]
-    source, at = tables.image_at[before], tables.image_at[layer]
-    constant = images.image[at : at + n_rows]
-    bias = tables.bias[tables.row_at[layer] : tables.row_at[layer + 1]]
-    error = images.error[tables.row_at[layer] : tables.row_at[layer + 1]]
-    images.image[at : at + (dim + 1) * n_rows] = 0.0
+    n_rows = at[layer + 1, ROW] - at[layer, ROW]
+    n_before = at[layer, ROW] - at[before, ROW]
+    n_units = at[layer, UNIT] - at[before, UNIT]
+    source, target = at[before, IMAGE], at[layer, IMAGE]
+    weight, bias = tables.weights.weight, tables.weights.bias[at[layer, ROW] : at[layer + 1, ROW]]
+    error = images.error[at[layer, ROW] : at[layer + 1, ROW]]
     terms = 0
     for u in range(n_units):
-        row, slope, intercept = branch(tables, images, before, u)
+        row, slope, intercept = branch(at, units, images, before, u)
         if slope != 0.0 or intercept != 0.0:
             terms += 1
     gamma = (terms + 4) * UNIT_ROUNDOFF
     for n in range(n_rows):
-        constant[n] = bias[n]
+        image[target + n] = bias[n]
         error[n] = gamma * abs(bias[n])
+    for n in range(target + n_rows, target + (dim + 1) * n_rows):
+        image[n] = 0.0
     for u in range(n_units):
-        row, slope, intercept = branch(tables, images, before, u)
+        row, slope, intercept = branch(at, units, images, before, u)
         if slope == 0.0 and intercept == 0.0:
             continue
         size = abs(intercept)
         for k in range(dim + 1):
-            size += abs(slope * images.image[source + k * n_before + row])
-        spread = abs(slope) * images.error[tables.row_at[before] + row] + gamma * size
-        if tables.dense[layer]:
-            first = tables.weight_at[layer] + u * n_rows
-            weight = tables.weight[first : first + n_rows]
-            for k in range(dim + 1):
-                factor = slope * images.image[source + k * n_before + row]
-                if k == 0:
-                    factor += intercept
-                if factor != 0.0:
-                    line = images.image[at + k * n_rows : at + (k + 1) * n_rows]
-                    for n in range(n_rows):
-                        line[n] += factor * weight[n]
-            for n in range(n_rows):
-                error[n] += spread * abs(weight[n])
+            size += abs(slope * image[source + k * n_before + row])
+        spread = abs(slope) * images.error[at[before, ROW] + row] + gamma * size
+        dense = at[layer, DENSE] == 1
+        if dense:
+            first = at[layer, WEIGHT] + u * n_rows
+            last = first + n_rows
         else:
-            first = tables.column_ptr[tables.column_at[layer] + u]
-            last = tables.column_ptr[tables.column_at[layer] + u + 1]
-            for k in range(dim + 1):
-                factor = slope * images.image[source + k * n_before + row]
-                if k == 0:
-                    factor += intercept
-                if factor != 0.0:
-                    for e in range(first, last):
-                        images.image[at + k * n_rows + tables.weight_row[e]] += factor * tables.weight[e]
+            first = tables.weights.column_ptr[at[layer, INPUT] + u]
+            last = tables.weights.column_ptr[at[layer, INPUT] + u + 1]
+        for k in range(dim + 1):
+            factor = slope * image[source + k * n_before + row]
+            if k == 0:
+                factor += intercept
+            if factor == 0.0:
+                continue
+            line = image[target + k * n_rows : target + (k + 1) * n_rows]
+            if dense:
+                for n in range(n_rows):
+                    line[n] += factor * weight[first + n]
+            else:
+                for e in range(first, last):
+                    line[tables.weights.weight_row[e]] += factor * weight[e]
+        if dense:
+            for n in range(n_rows):
+                error[n] += spread * abs(weight[first + n])
+        else:
             for e in range(first, last):
-                error[tables.weight_row[e]] += spread * abs(tables.weight[e])
+                error[tables.weights.weight_row[e]] += spread * abs(weight[e])
 
 
 @kernel
-def read_row(tables, images, layer, row, normal):
+def read_row(at, images, layer, row, normal):
     """Copy one row's normal and return its constant."""
-    n_rows = tables.row_at[layer + 1] - tables.row_at[layer]
-    at = tables.image_at[layer] + row
-    for k in range(tables.dim):
-        normal[k] = images.image[at + (k + 1) * n_rows]
-    return images.image[at]
+    n_rows = at[layer + 1, ROW] - at[layer, ROW]
+    first = at[layer, IMAGE] + row
+    for k in range(normal.shape[0]):
+        normal[k] = images.image[first + (k + 1) * n_rows]
+    return images.image[first]
 
 
 @kernel
-def read_difference(tables, images, layer, row, other, normal):
-    """Normal of row - other; returns its constant and a bound on its error on the cube."""
-    n_rows = tables.row_at[layer + 1] - tables.row_at[layer]
-    at = tables.image_at[layer]
-    size = 0.0
-    for k in range(tables.dim + 1):
-        a, b = images.image[at + k * n_rows + row], images.image[at + k * n_rows + other]
-        if k > 0:
-            normal[k - 1] = a - b
-        size += abs(a - b)
-    error = images.error[tables.row_at[layer] + row] + images.error[tables.row_at[layer] + other]
-    return images.image[at + row] - images.image[at + other], error + 2 * UNIT_ROUNDOFF * size
+def read_difference(at, images, layer, row, other, normal):
+    """Write the normal of row - other; returns its constant and a bound on its error on the cube."""
+    n_rows = at[layer + 1, ROW] - at[layer, ROW]
+    first = at[layer, IMAGE]
+    constant = images.image[first + row] - images.image[first + other]
+    size = abs(constant)
+    for k in range(normal.shape[0]):
+        line = first + (k + 1) * n_rows
+        normal[k] = images.image[line + row] - images.image[line + other]
+        size += abs(normal[k])
+    error = images.error[at[layer, ROW] + row] + images.error[at[layer, ROW] + other]
+    return constant, error + 2 * UNIT_ROUNDOFF * size
 
 
 @kernel
@@ -170,7 +171,7 @@ def scale_normal(constant, normal, factor):
 
 @kernel
 def norm(normal):
-    """Euclidean norm; scaled, so that tiny normals neither vanish nor overflow when squared."""
+    """Euclidean norm; scaled, so that squares of tiny or huge entries neither vanish nor overflow."""
     largest = 0.0
     for k in range(normal.shape[0]):
         largest = max(largest, abs(normal[k]))

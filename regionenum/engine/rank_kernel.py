@@ -14,7 +14,7 @@ import numpy as np
 
 from regionenum.engine.layer_kernel import branch, norm, piece, read_row
 from regionenum.engine.policy import kernel
-from regionenum.engine.tables import Tables
+from regionenum.engine.tables import ROW, UNIT, Tables
 from regionenum.network.units import Floats, Ints
 
 RANK_TOL = 1e-10
@@ -27,20 +27,18 @@ class Ranks(NamedTuple):
     """State of the rank computation of each layer of the present path."""
 
     order: Ints  # (sum of n_units,) units of each layer in the order they are taken
-    known_piece: Ints  # piece of the unit at each position of `order` in the last computation
-    after: Ints  # rank after that unit
-    length: Ints  # (depth,) positions for which the two above hold
+    known: Ints  # (2, sum of n_units) piece of the unit at each position of `order` last time, and the rank after it
+    length: Ints  # (depth,) positions for which `known` holds
     basis: Floats  # (depth, dim, dim) orthonormal rows
     normal: Floats  # (dim,) scratch
 
 
 def make_ranks(tables: Tables) -> Ranks:
     """Empty state."""
-    n_units = int(tables.unit_at[-1])
+    n_units = int(tables.at[-1, UNIT])
     return Ranks(
         order=np.zeros(n_units, np.int64),
-        known_piece=np.zeros(n_units, np.int64),
-        after=np.zeros(n_units, np.int64),
+        known=np.zeros((2, n_units), np.int64),
         length=np.zeros(tables.depth, np.int64),
         basis=np.zeros((tables.depth, tables.dim, tables.dim)),
         normal=np.zeros(tables.dim),
@@ -61,28 +59,28 @@ def _outside(basis, rank, normal):
 
 
 @kernel
-def layer_rank(tables, images, ranks, layer, bound):
+def layer_rank(at, units, images, ranks, layer, bound):
     """Rank of the map to the output of `layer`, all of whose units are decided; returns (rank, doubtful decisions)."""
-    at = tables.unit_at[layer]
-    n_units = tables.unit_at[layer + 1] - at
+    start = at[layer, UNIT]
+    n_units = at[layer + 1, UNIT] - start
     basis, normal = ranks.basis[layer], ranks.normal
     position, rank, doubtful = 0, 0, 0
     if bound == 0:
         return 0, 0
     while position < ranks.length[layer]:
-        if ranks.known_piece[at + position] != piece(tables, images, layer, ranks.order[at + position]):
+        if ranks.known[0, start + position] != piece(at, units, images, layer, ranks.order[start + position]):
             break
-        rank = ranks.after[at + position]
+        rank = ranks.known[1, start + position]
         if rank == bound:
             return rank, 0
         position += 1
     while position < n_units and rank < bound:
-        unit = ranks.order[at + position]
-        row, slope, _ = branch(tables, images, layer, unit)
+        unit = ranks.order[start + position]
+        row, slope, _ = branch(at, units, images, layer, unit)
         if slope != 0.0:
-            read_row(tables, images, layer, row, normal)
+            read_row(at, images, layer, row, normal)
             size = norm(normal)
-            noise = images.error[tables.row_at[layer] + row]
+            noise = images.error[at[layer, ROW] + row]
             if size > 2.0 * noise:
                 for k in range(normal.shape[0]):
                     normal[k] /= size
@@ -96,8 +94,8 @@ def layer_rank(tables, images, ranks, layer, bound):
                     rank += 1
                 if 0.0 < left < tolerance + RANK_DOUBT:
                     doubtful += 1
-        ranks.known_piece[at + position] = piece(tables, images, layer, unit)
-        ranks.after[at + position] = rank
+        ranks.known[0, start + position] = piece(at, units, images, layer, unit)
+        ranks.known[1, start + position] = rank
         position += 1
     ranks.length[layer] = position
     return rank, doubtful

@@ -7,103 +7,138 @@ neither.
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from collections.abc import Iterable, Sequence
+from typing import Any, NamedTuple
 
 import numpy as np
+import numpy.typing as npt
 import scipy.sparse as sp
 
 from regionenum.engine.interface import Problem
 from regionenum.network.layers import Layer
-from regionenum.network.units import MAXIMUM, Floats, Ints
+from regionenum.network.units import MAXIMUM, Floats, Ints, PiecewiseLinear
 
 DENSE_FROM = 0.3
 """A weight with at least this share of entries that are not 0 is stored densely."""
 UNIT_ROUNDOFF = 2.0**-53
 
+# Columns of `Tables.at`: where each layer starts in the arrays named.
+ROW = 0  # bias; errors of rows
+UNIT = 1  # unit_*; winners
+CUT = 2  # cut_*
+GROUP = 3  # group_unit
+IMAGE = 4  # pulled-back rows: (dim + 1) * n_rows entries per layer
+WEIGHT = 5  # weight
+INPUT = 6  # column_ptr, of layers stored sparsely
+DENSE = 7  # not a start: 1 if the layer's weight is dense
 
-class Tables(NamedTuple):
-    """Flat arrays. `*_at` arrays of length depth + 1 give the first entry of each layer in the arrays named beside them."""
 
-    dim: int
-    depth: int
-    row_at: Ints  # into bias
-    unit_at: Ints  # into unit_*
-    cut_at: Ints  # into cut_*
-    group_at: Ints  # into group_unit
-    image_at: Ints  # (dim + 1) * n_rows entries per layer: the walk's storage of pulled-back rows
-    dense: Ints  # (depth,) 1 if the layer's weight is dense
-    weight_at: Ints  # into weight; a dense weight is stored transposed, input by input
-    column_at: Ints  # into column_ptr; a sparse weight is stored by columns (inputs)
-    weight: Floats
-    weight_row: Ints  # row of each sparse entry
-    column_ptr: Ints  # first entry of each column, as an index into weight
-    bias: Floats
-    first_image: Floats  # rows of layer 0 in domain coordinates, (dim + 1, n_rows) flat
-    first_error: Floats  # (n_rows of layer 0,) bound on their rounding error anywhere in the unit cube
-    cut_row: Ints
-    cut_value: Floats
-    cut_layer: Ints
-    unit_function: Ints  # index of the function, or MAXIMUM
-    unit_cut: Ints  # first cut (in the layer) of a pointwise unit
-    unit_member: Ints  # first member of a unit, into member_row; one more entry than units
-    member_row: Ints
-    member_layer: Ints
-    member_unit: Ints  # unit in its layer
-    group_unit: Ints  # unit in its layer
-    function_at: Ints  # into slope, intercept; one more entry than functions
+class UnitTables(NamedTuple):
+    """The units of all layers."""
+
+    function: Ints  # (n_units,) index of the function, or MAXIMUM
+    cut: Ints  # (n_units,) first cut of a pointwise unit, counted from the layer's first
+    member: Ints  # (n_units + 1,) first entry in member_row
+    member_row: Ints  # rows that the units read
+    member_unit: Ints  # unit (over all layers) that reads it
+    function_at: Ints  # (n_functions + 1,) first entry in slope and intercept
     slope: Floats
     intercept: Floats
 
 
+class WeightTables(NamedTuple):
+    """Weights of layers 1, 2, ...: a dense one transposed (input by input), a sparse one by columns (inputs)."""
+
+    weight: Floats
+    weight_row: Ints  # row of each entry of a sparse weight
+    column_ptr: Ints  # first entry of each input's column
+    bias: Floats
+
+
+class Tables(NamedTuple):
+    """A problem."""
+
+    dim: int
+    depth: int
+    at: Ints  # (depth + 1, 8)
+    units: UnitTables
+    weights: WeightTables
+    cut_row: Ints
+    cut_value: Floats
+    group_unit: Ints  # unit in its layer
+
+
 def make_tables(problem: Problem) -> Tables:
-    """Flatten a problem; the chart is folded into layer 0 in float64, with a bound on the rounding error of that product."""
+    """Flatten a problem; layer 0's weight is left to `first_image`."""
     layers = problem.network.unit_layers
     functions = list(dict.fromkeys(f for layer in layers for f in layer.units.functions))
-    weights = [_packed_weight(layer) for layer in layers[1:]]
-    sparse_at = np.cumsum([0, 0, *(len(w[0]) for w in weights)])
-    column_at = np.cumsum([0, 0, *(len(w[2]) for w in weights)])
+    packed = [_packed_weight(layer) for layer in layers[1:]]
     cuts = [_cuts(layer) for layer in layers]
     groups = [np.flatnonzero((layer.units.function_of == MAXIMUM) & (layer.units.n_pieces > 1)) for layer in layers]
     sizes = [np.diff(layer.units.indptr) for layer in layers]
-    first_image, first_error = _first_image(problem)
-    return Tables(
-        dim=problem.dim,
-        depth=len(layers),
-        row_at=_starts(layer.n_rows for layer in layers),
-        unit_at=_starts(layer.n_out for layer in layers),
-        cut_at=_starts(len(rows) for rows, _, _ in cuts),
-        group_at=_starts(map(len, groups)),
-        image_at=_starts((problem.dim + 1) * layer.n_rows for layer in layers),
-        dense=np.array([1, *(int(w[1] is None) for w in weights)], np.int64),
-        weight_at=sparse_at.astype(np.int64),
-        column_at=column_at.astype(np.int64),
-        weight=_joined([w[0] for w in weights], np.float64),
-        weight_row=_joined([np.zeros(len(w[0])) if w[1] is None else w[1] for w in weights], np.int64),
-        column_ptr=_joined([w[2] + at for w, at in zip(weights, sparse_at[1:], strict=False)], np.int64),
-        bias=_joined([layer.bias for layer in layers], np.float64),
-        first_image=first_image,
-        first_error=first_error,
-        cut_row=_joined([rows for rows, _, _ in cuts], np.int64),
-        cut_value=_joined([values for _, values, _ in cuts], np.float64),
-        cut_layer=np.repeat(np.arange(len(layers)), [len(rows) for rows, _, _ in cuts]).astype(np.int64),
-        unit_function=_joined([_renumbered(layer, functions) for layer in layers], np.int64),
-        unit_cut=_joined([first for _, _, first in cuts], np.int64),
-        unit_member=_starts(np.concatenate(sizes) if sizes else ()),
+    weight_at = _starts([0, *(len(w[0]) for w in packed)])
+    at = np.stack(
+        [
+            _starts(layer.n_rows for layer in layers),
+            _starts(layer.n_out for layer in layers),
+            _starts(len(rows) for rows, _, _ in cuts),
+            _starts(map(len, groups)),
+            _starts((problem.dim + 1) * layer.n_rows for layer in layers),
+            weight_at,
+            _starts([0, *(len(w[2]) for w in packed)]),
+            np.array([1, *(int(w[1] is None) for w in packed), 0]),
+        ],
+        axis=1,
+    ).astype(np.int64)
+    units = UnitTables(
+        function=_joined([_renumbered(layer, functions) for layer in layers], np.int64),
+        cut=_joined([first for _, _, first in cuts], np.int64),
+        member=_starts(_joined(sizes, np.int64)),
         member_row=_joined([layer.units.rows for layer in layers], np.int64),
-        member_layer=np.repeat(np.arange(len(layers)), [s.sum() for s in sizes]).astype(np.int64),
-        member_unit=_joined([np.repeat(np.arange(len(s)), s) for s in sizes], np.int64),
-        group_unit=_joined(groups, np.int64),
+        member_unit=np.repeat(np.arange(at[-1, UNIT]), _joined(sizes, np.int64)).astype(np.int64),
         function_at=_starts(f.n_pieces for f in functions),
         slope=np.array([s for f in functions for s in f.slopes], np.float64),
         intercept=np.array([c for f in functions for c in f.intercepts], np.float64),
     )
+    weights = WeightTables(
+        weight=_joined([w[0] for w in packed], np.float64),
+        weight_row=_joined([np.zeros(len(w[0])) if w[1] is None else w[1] for w in packed], np.int64),
+        column_ptr=_joined([w[2] + start for w, start in zip(packed, weight_at[1:], strict=False)], np.int64),
+        bias=_joined([layer.bias for layer in layers], np.float64),
+    )
+    return Tables(
+        dim=problem.dim,
+        depth=len(layers),
+        at=np.ascontiguousarray(at),
+        units=units,
+        weights=weights,
+        cut_row=_joined([rows for rows, _, _ in cuts], np.int64),
+        cut_value=_joined([values for _, values, _ in cuts], np.float64),
+        group_unit=_joined(groups, np.int64),
+    )
 
 
-def _starts(sizes) -> Ints:  # type: ignore[no-untyped-def]
+def first_image(problem: Problem) -> tuple[Floats, Floats]:
+    """Rows of layer 0 as functions of y, (dim + 1, n_rows) with the constants first, and a bound on each row's error.
+
+    Constants are W origin + b, normals W directions. A dot product of n terms computed in any order errs by at most
+    n u / (1 - n u) times the sum of the absolute values of its terms (Higham, Accuracy and Stability of Numerical
+    Algorithms, section 3.1); the bound holds anywhere in the unit cube.
+    """
+    layer, chart = problem.network.unit_layers[0], problem.chart
+    constant = np.asarray(layer.weight @ chart.origin) + layer.bias
+    product = layer.weight @ chart.directions
+    linear = product.toarray() if sp.issparse(product) else np.asarray(product)
+    size = abs(layer.weight) @ abs(chart.origin) + abs(layer.bias)
+    size = size + np.asarray((abs(layer.weight) @ abs(chart.directions)).sum(axis=1)).ravel()
+    return np.concatenate([constant[None, :], linear.T]), (layer.n_in + 3) * UNIT_ROUNDOFF * size
+
+
+def _starts(sizes: Iterable[Any]) -> Ints:
     return np.cumsum([0, *sizes]).astype(np.int64)
 
 
-def _joined(arrays, dtype) -> np.ndarray:  # type: ignore[no-untyped-def,type-arg]
+def _joined(arrays: Sequence[npt.NDArray[Any]], dtype: type) -> npt.NDArray[Any]:
     return np.concatenate([np.zeros(0), *arrays]).astype(dtype)
 
 
@@ -123,30 +158,10 @@ def _cuts(layer: Layer) -> tuple[Ints, Floats, Ints]:
     count = np.where(units.function_of == MAXIMUM, 0, units.n_pieces - 1)
     rows = np.repeat(units.rows[units.indptr[:-1]], count)
     values = [table[k] for k in units.function_of if k != MAXIMUM and len(table[k])]
-    return rows, np.concatenate([np.zeros(0), *values]), np.cumsum(np.concatenate([[0], count]))[:-1]
+    return rows, _joined(values, np.float64), _starts(count)[:-1]
 
 
-def _renumbered(layer: Layer, functions: list) -> Ints:  # type: ignore[type-arg]
+def _renumbered(layer: Layer, functions: list[PiecewiseLinear]) -> Ints:
     position = {f: k for k, f in enumerate(functions)}
     numbers = np.array([position[f] for f in layer.units.functions] + [MAXIMUM], np.int64)
     return numbers[layer.units.function_of]
-
-
-def _first_image(problem: Problem) -> tuple[Floats, Floats]:
-    """Rows of layer 0 as functions of y: constants W origin + b, then the columns of W directions; and their error bound.
-
-    A dot product of n terms computed in any order errs by at most n u / (1 - n u) times the sum of the absolute values of
-    its terms (Higham, Accuracy and Stability of Numerical Algorithms, section 3.1).
-    """
-    layers = problem.network.unit_layers
-    if not layers:
-        return np.zeros(0), np.zeros(0)
-    layer, chart = layers[0], problem.chart
-    constant = np.asarray(layer.weight @ chart.origin) + layer.bias
-    product = layer.weight @ chart.directions
-    linear = product.toarray() if sp.issparse(product) else np.asarray(product)
-    size = abs(layer.weight) @ abs(chart.origin) + abs(layer.bias) + (abs(layer.weight) @ abs(chart.directions)).sum(axis=1)
-    error = (layer.n_in + 3) * UNIT_ROUNDOFF * np.asarray(size).ravel()
-    return np.concatenate([constant[None, :], linear.T]).ravel(), error
-
-

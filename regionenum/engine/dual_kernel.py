@@ -1,0 +1,98 @@
+"""Certificates of "does not cut", kept for later.
+
+A test that ends in "does not cut" leaves the row as a combination of slacks with multipliers of one sign. Slacks of earlier
+layers and of the box stay positive in the whole subtree of the present cell of the layer before; those of cuts of the
+present layer, on the sides they have now, imply the answer again wherever in this subtree they are on the same sides.
+Cuts that are still open after the layer's first tests have slots, one bit each, so that checking a certificate takes two
+operations.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+
+from regionenum.engine.policy import kernel
+from regionenum.engine.simplex_kernel import COL_VAR, COLUMN, COST_TOL
+from regionenum.engine.tables import CUT, Tables
+from regionenum.network.units import Ints
+
+SLOTS = 62
+"""Cuts of a layer that certificates can name on one cell: as many as an integer has bits to spare."""
+KEPT = 12
+"""Certificates kept for one cut; the oldest gives way."""
+DECIDED_AT_ENTRY, WITHOUT_SLOT = -1, -2
+
+PLUS, MINUS, SIDE, DOUBTFUL_TOO = 0, 1, 2, 3
+"""What a certificate holds: slots that must be positive, that must be negative, the side implied, whether doubtful."""
+
+
+class Duals(NamedTuple):
+    """Certificates of the present path."""
+
+    slot: Ints  # (cuts,) slot of each cut on the present cell of the layer before, or one of the two constants above
+    used: Ints  # (depth,) slots in use
+    book: Ints  # (depth, SLOTS, KEPT, 4)
+    count: Ints  # (depth, SLOTS) certificates ever learned
+
+
+def make_duals(tables: Tables) -> Duals:
+    """No certificates."""
+    return Duals(
+        slot=np.full(int(tables.at[-1, CUT]), DECIDED_AT_ENTRY, np.int64),
+        used=np.zeros(tables.depth, np.int64),
+        book=np.zeros((tables.depth, SLOTS, KEPT, 4), np.int64),
+        count=np.zeros((tables.depth, SLOTS), np.int64),
+    )
+
+
+@kernel
+def forget(at, duals, layer):
+    """Start a new cell of the layer before."""
+    for c in range(at[layer, CUT], at[layer + 1, CUT]):
+        duals.slot[c] = DECIDED_AT_ENTRY
+    duals.used[layer] = 0
+    for slot in range(SLOTS):
+        duals.count[layer, slot] = 0
+
+
+@kernel
+def give_slot(duals, layer, c):
+    """Give an open cut a slot, while there are any."""
+    if duals.used[layer] < SLOTS:
+        duals.slot[c] = duals.used[layer]
+        duals.used[layer] += 1
+    else:
+        duals.slot[c] = WITHOUT_SLOT
+
+
+@kernel
+def implied(duals, layer, slot, plus, minus):
+    """Side of an open cut, given the decided slots, by an earlier certificate: (side or -1, whether it was doubtful)."""
+    for k in range(min(duals.count[layer, slot], KEPT)):
+        entry = duals.book[layer, slot, k]
+        if entry[PLUS] & ~plus == 0 and entry[MINUS] & ~minus == 0:
+            return entry[SIDE], entry[DOUBTFUL_TOO]
+    return -1, 0
+
+
+@kernel
+def learn(at, duals, cut_side, layer, slot, table, label, r, side, doubtful):
+    """Keep the certificate behind "pending row r does not cut": the slacks with a multiplier that is not 0."""
+    dim = table.shape[0] - COLUMN
+    plus, minus = 0, 0
+    for j in range(dim):
+        c = label[COL_VAR, j] - dim
+        if abs(table[COLUMN + j, r]) <= COST_TOL or c < at[layer, CUT] or c >= at[layer + 1, CUT]:
+            continue
+        named = duals.slot[c]
+        if named < 0:
+            return
+        if cut_side[c] == 1:
+            plus |= 1 << named
+        else:
+            minus |= 1 << named
+    entry = duals.book[layer, slot, duals.count[layer, slot] % KEPT]
+    entry[PLUS], entry[MINUS], entry[SIDE], entry[DOUBTFUL_TOO] = plus, minus, side, doubtful
+    duals.count[layer, slot] += 1
