@@ -89,9 +89,12 @@ class Box:
             bound.setflags(write=False)
             object.__setattr__(self, side, bound)
         lower, upper = np.asarray(self.lower), np.asarray(self.upper)
+        if lower.ndim and upper.ndim and lower.shape != upper.shape and lower.size == upper.size:
+            lower, upper = lower.ravel(), upper.ravel()
         if lower.ndim and upper.ndim and lower.shape != upper.shape:
             raise InputError(
-                f"box: lower has shape {lower.shape} and upper has shape {upper.shape}; give both the shape of one input"
+                f"box: lower has shape {lower.shape} and upper has shape {upper.shape}; "
+                "give both the shape of one input"
             )
         lower, upper = np.broadcast_arrays(lower, upper)
         where = lower > upper
@@ -108,7 +111,8 @@ class Box:
             raise InputError(
                 "box: every coordinate is fixed, so the box is a single point; widen at least one coordinate"
             )
-        width = (upper - lower)[free]
+        with np.errstate(over="ignore"):  # refused in the next line
+            width = (upper - lower)[free]
         _refuse(~np.isfinite(width), width, "box: the width of the box{at} overflows; use smaller bounds")
         directions = sp.csr_array((width, (free, np.arange(len(free)))), shape=(len(lower), len(free)))
         return Chart(lower, directions)

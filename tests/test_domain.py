@@ -34,7 +34,6 @@ def test_bounds_that_are_refused(lower, upper, sentence):
         ([-1.7e308, 0], [1.7e308, 1], "width of the box at coordinate 0 overflows"),
     ],
 )
-@pytest.mark.filterwarnings("ignore:overflow")
 def test_boxes_that_do_not_fit_a_network(lower, upper, sentence):
     with pytest.raises(InputError, match=sentence):
         Box(lower, upper).chart((2,))
@@ -48,6 +47,7 @@ def test_boxes_that_do_not_fit_a_network(lower, upper, sentence):
         ([[-1, -1], [-1, -1]], np.full((2, 2), 2)),
         (np.full(4, -1), np.full(4, 2)),
         (-1, np.full((2, 2), 2.0)),
+        ([-1, -1, -1, -1], [[2, 2], [2, 2]]),
     ],
 )
 def test_scalars_flat_and_shaped_bounds_are_the_same_box(lower, upper):

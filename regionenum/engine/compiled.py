@@ -1,7 +1,7 @@
 """The compiled engine: the tree walk of `walk_kernel` behind the `Engine` interface.
 
-Decisions are made in float64 with a small tolerance (`cut_kernel.CUT_TOL`, as a distance in the unit cube). Whatever lies
-within `cut_kernel.DOUBT` of zero is counted as doubtful, in `Counters.doubtful` and `doubtful_ranks`.
+Decisions are made in float64 with a small tolerance (`cut_kernel.CUT_TOL`, as a distance in the unit cube). Whatever
+lies within `cut_kernel.DOUBT` of zero is counted as doubtful, in `Counters.doubtful` and `doubtful_ranks`.
 """
 
 from __future__ import annotations
@@ -48,7 +48,8 @@ class CompiledEngine:
             seconds = time.perf_counter() - start
             if status == walk_state.GAVE_UP:
                 raise EngineError(
-                    "the simplex method did not converge on a cell; run again with engine='highs' and report the network"
+                    "the simplex method did not converge on a cell; "
+                    "run again with engine='highs' and report the network"
                 )
             if status in (walk_state.STACK_FULL, walk_state.DICTIONARY_FULL):
                 walk = _grown(walk, status)
@@ -90,10 +91,17 @@ def _take(walk: Walk, record: Record) -> Batch:
     count[...] = 0
     if record == Record.NONE:
         return Batch(statistics, counters)
-    n = int(rows.count[0])
-    rows.count[0] = 0
-    columns = (rows.layer, rows.cell, rows.parent, rows.pieces, rows.ranks, rows.witness)
-    return Batch(statistics, counters, Cells(*(column[:n].copy() for column in columns)))
+    n = int(rows.filled[0])
+    rows.filled[0] = 0
+    cells = Cells(
+        layer=rows.layer[:n].copy(),
+        cell=rows.cell[:n].copy(),
+        parent=rows.parent[:n].copy(),
+        pieces=rows.pieces[:n].copy(),
+        ranks=rows.ranks[:n].copy(),
+        witness=rows.witness[:n].copy(),
+    )
+    return Batch(statistics, counters, cells)
 
 
 def _whole_domain(problem: Problem, record: Record) -> Batch:

@@ -1,9 +1,10 @@
 """Whether a hyperplane cuts a cell, and the cells on its two sides.
 
 A cut test asks for a point strictly on each side. The witness gives one side; the simplex method seeks a vertex on the
-other and stops at the first edge that gets there. A value counts as being on a side when it is more than `CUT_TOL` (plus
-the bound on the row's own rounding error) away from zero; rows are distances in domain coordinates, so no scaling of the
-weights changes an answer. A decision by a value within `DOUBT` of zero is counted as doubtful: rounding could have made it.
+other and stops at the first edge that gets there. A value counts as being on a side when it is more than `CUT_TOL`
+(plus the bound on the row's own rounding error) away from zero; rows are distances in domain coordinates, so no
+scaling of the weights changes an answer. A decision by a value within `DOUBT` of zero is counted as doubtful: rounding
+could have made it.
 """
 
 from __future__ import annotations
@@ -59,8 +60,8 @@ def probe(table, label, r, error, only_whether, counters):
     """Does pending row r cut the cell? Returns (outcome, side, column, length).
 
     DECIDED : no; the cell is on `side` (0 negative, 1 positive).
-    CUTS_CELL : yes. The witness and the present vertex are on `side` (the vertex possibly on the hyperplane), and the end of
-    the edge along `column`, of that length, is on the other. With `only_whether` the last three are not computed.
+    CUTS_CELL : yes. The witness and the present vertex are on `side` (the vertex possibly on the hyperplane), and the
+    end of the edge along `column`, of that length, is on the other. With `only_whether` those three are left out.
     BROKEN : the simplex method failed.
 
     The witness may be moved to another interior point and the vertex to another vertex.
@@ -114,10 +115,10 @@ def _cross_to_vertex(table, label, r):
 def split(table, label, child_table, child_label, r, variable, side, j, length, counters):
     """Cut the cell by pending row r: the cell keeps `side`, where its witness is, and the child gets the other.
 
-    `j`, `length` : the edge that crosses, from `probe`. The pivot of row r with column j puts the vertex on the hyperplane;
-    the slack of one side is the row, of the other its negative. The child's witness lies on the segment from the witness to
-    the end of that edge, half way between the hyperplane and that end. Each part keeps a vertex off the hyperplane as its
-    `POINT`: the end of the edge, and its start unless that is on the hyperplane.
+    `j`, `length` : the edge that crosses, from `probe`. The pivot of row r with column j puts the vertex on the
+    hyperplane; the slack of one side is the row, of the other its negative. The child's witness lies on the segment
+    from the witness to the end of that edge, half way between the hyperplane and that end. Each part keeps a vertex
+    off the hyperplane as its `POINT`: the end of the edge, and its start unless that is on the hyperplane.
     """
     swap_rows(table, label, r, label[SIZE, N_BASIC])
     r = label[SIZE, N_BASIC]
@@ -163,8 +164,8 @@ def _copy_line(table, source, target, n_rows):
 def restrict(table, label, r, variable, error, counters):
     """Restrict the cell to row r > 0, where r is its only pending row; returns DECIDED, CUTS_CELL or BROKEN.
 
-    DECIDED : nothing is left of the cell. CUTS_CELL : the cell is now the part with row r > 0; a row that is redundant at
-    sight is dropped, any other becomes a constraint with the slack `variable`.
+    DECIDED : nothing is left of the cell. CUTS_CELL : the cell is now the part with row r > 0; a row that is redundant
+    at sight is dropped, any other becomes a constraint with the slack `variable`.
     """
     tolerance, band = CUT_TOL + error, DOUBT + 4.0 * error
     counters[TESTS] += 1

@@ -1,10 +1,10 @@
 """Certificates of "does not cut", kept for later.
 
-A test that ends in "does not cut" leaves the row as a combination of slacks with multipliers of one sign. Slacks of earlier
-layers and of the box stay positive in the whole subtree of the present cell of the layer before; those of cuts of the
-present layer, on the sides they have now, imply the answer again wherever in this subtree they are on the same sides.
-Cuts that are still open after the layer's first tests have slots, one bit each, so that checking a certificate takes two
-operations.
+A test that ends in "does not cut" leaves the row as a combination of slacks with multipliers of one sign. Slacks of
+earlier layers and of the box stay positive in the whole subtree of the present cell of the layer before; those of cuts
+of the present layer, on the sides they have now, imply the answer again wherever in this subtree they are on the same
+sides. Cuts that are still open after the layer's first tests have slots, one bit each, so that checking a certificate
+takes two operations.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ class Duals(NamedTuple):
     slot: Ints  # (cuts,) slot of each cut on the present cell of the layer before, or one of the two constants above
     used: Ints  # (depth,) slots in use
     book: Ints  # (depth, SLOTS, KEPT, 4)
-    count: Ints  # (depth, SLOTS) certificates ever learned
+    learned: Ints  # (depth, SLOTS) certificates ever learned
 
 
 def make_duals(tables: Tables) -> Duals:
@@ -43,7 +43,7 @@ def make_duals(tables: Tables) -> Duals:
         slot=np.full(int(tables.at[-1, CUT]), DECIDED_AT_ENTRY, np.int64),
         used=np.zeros(tables.depth, np.int64),
         book=np.zeros((tables.depth, SLOTS, KEPT, 4), np.int64),
-        count=np.zeros((tables.depth, SLOTS), np.int64),
+        learned=np.zeros((tables.depth, SLOTS), np.int64),
     )
 
 
@@ -54,7 +54,7 @@ def forget(at, duals, layer):
         duals.slot[c] = DECIDED_AT_ENTRY
     duals.used[layer] = 0
     for slot in range(SLOTS):
-        duals.count[layer, slot] = 0
+        duals.learned[layer, slot] = 0
 
 
 @kernel
@@ -69,8 +69,8 @@ def give_slot(duals, layer, c):
 
 @kernel
 def implied(duals, layer, slot, plus, minus):
-    """Side of an open cut, given the decided slots, by an earlier certificate: (side or -1, whether it was doubtful)."""
-    for k in range(min(duals.count[layer, slot], KEPT)):
+    """Side of an open cut, given the decided slots, by an earlier certificate: (side or -1, was it doubtful)."""
+    for k in range(min(duals.learned[layer, slot], KEPT)):
         entry = duals.book[layer, slot, k]
         if entry[PLUS] & ~plus == 0 and entry[MINUS] & ~minus == 0:
             return entry[SIDE], entry[DOUBTFUL_TOO]
@@ -93,6 +93,6 @@ def learn(at, duals, cut_side, layer, slot, table, label, r, side, doubtful):
             plus |= 1 << named
         else:
             minus |= 1 << named
-    entry = duals.book[layer, slot, duals.count[layer, slot] % KEPT]
+    entry = duals.book[layer, slot, duals.learned[layer, slot] % KEPT]
     entry[PLUS], entry[MINUS], entry[SIDE], entry[DOUBTFUL_TOO] = plus, minus, side, doubtful
-    duals.count[layer, slot] += 1
+    duals.learned[layer, slot] += 1

@@ -1,8 +1,8 @@
 """Maxima: a cell is split by winner, never by the order of the losers.
 
-The candidate that leads at the witness drops every candidate that it dominates on the cell; the cell is then restricted, once
-for each candidate left, to where that one is largest. Candidates that are the same function on the cell are one: the lowest
-keeps its place.
+The candidate that leads at the witness drops every candidate that it dominates on the cell; the cell is then
+restricted, once for each candidate left, to where that one is largest. Candidates that are the same function on the cell
+are one: the lowest keeps its place.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ import numpy as np
 from regionenum.engine.cut_kernel import BROKEN, CUTS_CELL, DECIDED, DOUBTFUL, probe, restrict
 from regionenum.engine.layer_kernel import norm, read_difference, read_row, scale_normal
 from regionenum.engine.policy import kernel
+from regionenum.engine.refresh_kernel import refresh
 from regionenum.engine.simplex_kernel import (
     AGE,
     BLOCK,
@@ -24,7 +25,6 @@ from regionenum.engine.simplex_kernel import (
     locate,
     witness_point,
 )
-from regionenum.engine.refresh_kernel import refresh
 from regionenum.engine.tables import CUT, GROUP, UNIT
 from regionenum.engine.walk_state import (
     A_WINNER,
@@ -89,7 +89,7 @@ def _leader(tables, walk, f, u, layer):
 
 @kernel
 def _contenders(tables, walk, f, u, layer):
-    """Candidates that the leader does not dominate, the leader last, in `walk.candidates`; returns their number, or -1."""
+    """List the candidates that the leader does not dominate, it last, in `walk.candidates`; their number, or -1."""
     table, label, counters = walk.cells[f], walk.labels[f], walk.tally.counters
     leader = _leader(tables, walk, f, u, layer)
     lowest = leader

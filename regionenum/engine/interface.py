@@ -1,8 +1,8 @@
 """What an engine is given, and what it gives back.
 
-An engine walks the tree of cells of one `Problem` and yields `Batch`es: each holds the statistics and the rows found since
-the batch before, so that batches of any origin can be added up. The compiled engine (`compiled.py`) and the HiGHS
-reference engine (`reference.py`) implement the same `Engine`.
+An engine walks the tree of cells of one `Problem` and yields `Batch`es: each holds the statistics and the rows found
+since the batch before, so that batches of any origin can be added up. The compiled engine (`compiled.py`) and the
+HiGHS reference engine (`reference.py`) implement the same `Engine`.
 """
 
 from __future__ import annotations

@@ -1,8 +1,9 @@
 """Rows of a layer, pulled back to the domain's coordinates on one cell.
 
 On a cell every layer is affine in y. `Images` holds, for each layer of the present path, its rows as functions
-constant + normal . y: one (dim + 1, n_rows) block per layer, constants first, so that the product with the next weight runs
-along contiguous rows. A bound on the rounding error of each row, valid anywhere in the unit cube, is carried along.
+constant + normal . y: one (dim + 1, n_rows) block per layer, constants first, so that the product with the next weight
+runs along contiguous rows. A bound on the rounding error of each row, valid anywhere in the unit cube, is carried
+along.
 """
 
 from __future__ import annotations
@@ -76,10 +77,9 @@ def branch(at, units, images, layer, unit):
 def pull_back(tables, images, layer):
     """Fill in the rows of `layer` from the decided units of the layer before.
 
-    row_n = bias_n + sum_u W[n, u] (slope_u row_u + intercept_u), over the units u with a branch that is not 0. With K terms,
-    each at most A_u in absolute value on the cube, the error is at most
-    sum_u |W[n, u]| |slope_u| error_u + (K + 4) u (|bias_n| + sum_u |W[n, u]| A_u) (1 + O(u)); the last factor is covered
-    by the spare in K + 4.
+    row_n = bias_n + sum_u W[n, u] (slope_u row_u + intercept_u), over the units u with a branch that is not 0. With K
+    terms, each at most A_u in absolute value on the cube, the error is at most sum_u |W[n, u]| |slope_u| error_u + (K
+    + 4) u (|bias_n| + sum_u |W[n, u]| A_u) (1 + O(u)); the last factor is covered by the spare in K + 4.
     """
     dim, at, units, image = tables.dim, tables.at, tables.units, images.image
     before = layer - 1

@@ -1,9 +1,9 @@
 """How kernels are compiled: the one place that decides.
 
-Every kernel is `nopython`, releases the GIL, divides like NumPy (no exceptions inside loops) and may contract a*b + c and
-reorder sums; no bound in this project depends on the order of a sum. Compiled code is kept on disk in a folder named after
-a digest of all kernel sources: numba looks only at the file of the function it compiles, and would otherwise run stale code
-after a change to a kernel that was inlined from another file.
+Every kernel is `nopython`, releases the GIL, divides like NumPy (no exceptions inside loops) and may contract a*b + c
+and reorder sums; no bound in this project depends on the order of a sum. Compiled code is kept on disk in a folder
+named after a digest of all kernel sources: numba looks only at the file of the function it compiles, and would
+otherwise run stale code after a change to a kernel that was inlined from another file.
 """
 
 from __future__ import annotations

@@ -1,9 +1,9 @@
 """Dimension of the map to a layer's output on one cell, updated along the walk.
 
 The rank of the rows slope_u normal_u over the layer's units is found by Gram-Schmidt orthogonalisation (twice where it
-cancels), unit by unit in `order`, which lists units decided for a whole subtree first. The rank after every unit is kept: a
-cell that differs from the last one only in late units starts there. The rank of the map before the layer bounds it from
-above, and reaching that bound ends the computation.
+cancels), unit by unit in `order`, which lists units decided for a whole subtree first. The rank after every unit is
+kept: a cell that differs from the last one only in late units starts there. The rank of the map before the layer
+bounds it from above, and reaching that bound ends the computation.
 """
 
 from __future__ import annotations

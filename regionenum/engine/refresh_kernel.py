@@ -69,8 +69,8 @@ def cut_row(tables, images, c, sign, normal):
 def refresh(tables, images, table, label, normal, system):
     """Recompute every entry of a dictionary from the original rows and the choice of nonbasic variables.
 
-    With N y + n = t for the nonbasic variables, y = N^-1 (t - n); a row c + g . y then has the coefficients g N^-1 and the
-    constant c - g N^-1 n. `system` : (dim, 2 dim + 1) scratch. Returns False if the basis is singular.
+    With N y + n = t for the nonbasic variables, y = N^-1 (t - n); a row c + g . y then has the coefficients g N^-1 and
+    the constant c - g N^-1 n. `system` : (dim, 2 dim + 1) scratch. Returns False if the basis is singular.
     """
     dim = tables.dim
     for j in range(dim):

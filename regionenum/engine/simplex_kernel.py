@@ -1,22 +1,23 @@
 """A cell as a dictionary of the bounded simplex method.
 
-A cell of dimension d is { y in [0, 1]^d : slack_i(y) > 0 for every hyperplane passed so far }. At a vertex of its closure, d
-variables (coordinates y_k or slacks) are nonbasic at a bound and every other quantity is affine in them:
+A cell of dimension d is { y in [0, 1]^d : slack_i(y) > 0 for every hyperplane passed so far }. At a vertex of its
+closure, d variables (coordinates y_k or slacks) are nonbasic at a bound and every other quantity is affine in them:
 
     quantity_i = values[i] + sum_j column_j[i] t_j,      t_j >= 0 the j-th nonbasic variable.
 
-The box is implicit: a coordinate y_k is a row only while it is basic, with upper bound 1; a coordinate at its upper bound
-is replaced by 1 - y_k ("flipped"). Rows 0 .. n_basic - 1 are the basic variables, which must stay inside their bounds; rows
-n_basic .. n_rows - 1 are *pending*: hyperplanes carried along, which restrict nothing.
+The box is implicit: a coordinate y_k is a row only while it is basic, with upper bound 1; a coordinate at its upper
+bound is replaced by 1 - y_k ("flipped"). Rows 0 .. n_basic - 1 are the basic variables, which must stay inside their
+bounds; rows n_basic .. n_rows - 1 are *pending*: hyperplanes carried along, which restrict nothing.
 
 Memory: a cell is one block of float64 lines (`table`) and one of int64 lines (`label`), with one entry per row in most
-lines. A row of the dictionary is thus one position in all lines, a pivot adds multiples of contiguous lines, and its inner
-loop is as long as the number of rows. Lines are handled in blocks of eight (`BLOCK`), which a compiler unrolls into vector
-instructions; entries past the last row are zero up to a whole block. Only two arrays are passed from kernel to kernel.
+lines. A row of the dictionary is thus one position in all lines, a pivot adds multiples of contiguous lines, and its
+inner loop is as long as the number of rows. Lines are handled in blocks of eight (`BLOCK`), which a compiler unrolls
+into vector instructions; entries past the last row are zero up to a whole block. Only two arrays are passed from
+kernel to kernel.
 
-The walk never copies a dictionary to test a hyperplane: a test moves the vertex, which is harmless, and a hyperplane that
-cuts enters the basis by one pivot on the edge that crosses it; the vertex then lies on the hyperplane and is a vertex of
-both sides.
+The walk never copies a dictionary to test a hyperplane: a test moves the vertex, which is harmless, and a hyperplane
+that cuts enters the basis by one pivot on the edge that crosses it; the vertex then lies on the hyperplane and is a
+vertex of both sides.
 
 Variable numbers: 0 .. d - 1 coordinates; from d on, slacks of hyperplanes (numbered by the walk).
 """
@@ -143,8 +144,8 @@ def drop_row(table, label, r):
 def pivot(table, label, r, j):
     """Row r becomes nonbasic in place of column j, whose variable becomes basic in row r.
 
-    From quantity_r = c_0 + sum_k c_k t_k, with c_j != 0: t_j = (quantity_r - c_0 - sum_(k != j) c_k t_k) / c_j, which is
-    put into every other row. Flips and values at the witness go with their variables.
+    From quantity_r = c_0 + sum_k c_k t_k, with c_j != 0: t_j = (quantity_r - c_0 - sum_(k != j) c_k t_k) / c_j, which
+    is put into every other row. Flips and values at the witness go with their variables.
     """
     dim, n_rows = label[SIZE, DIM], label[SIZE, N_ROWS]
     entering = table[COLUMN + j]
@@ -249,7 +250,7 @@ def seek(table, label, r, sign, enough):
     Returns (status, j, length):
     AT_VERTEX : the present vertex has more than `enough`;
     PASSED : the end of the edge along column j, of that length, has more than `enough`; the vertex is still its start;
-    OPTIMAL : the maximum, at the present vertex, is at most `enough`; the coefficients of row r are its dual multipliers;
+    OPTIMAL : the maximum, at the present vertex, is at most `enough`; row r holds its dual multipliers;
     FAILED : the pivot limit was met, or a bounded cell looked unbounded: rounding has spoilt the dictionary.
 
     Dantzig's rule; after 2 d + 8 steps without progress, Bland's rule, which cannot cycle.
@@ -285,7 +286,7 @@ def seek(table, label, r, sign, enough):
 
 @kernel
 def move_witness(table, label, j, length, tau):
-    """Move the witness by the fraction tau towards the point at `length` on the edge of column j (j = -1: the vertex)."""
+    """Move the witness by the fraction tau towards a point of the edge of column j, or the vertex if j is -1."""
     witness, values = table[WITNESS], table[VALUE]
     for i in range(label[SIZE, N_ROWS]):
         target = values[i] + length * table[COLUMN + j, i] if j >= 0 else values[i]
@@ -299,8 +300,8 @@ def move_witness(table, label, j, length, tau):
 def recentre(table, label):
     """Move the witness half way to the centroid of the vertex and its neighbours.
 
-    Proof that it stays strictly inside: the centroid is in the closure, the old witness is inside, so every point of the
-    segment between them but the centroid is inside.
+    Proof that it stays strictly inside: the centroid is in the closure, the old witness is inside, so every point of
+    the segment between them but the centroid is inside.
     """
     dim = label[SIZE, DIM]
     for j in range(dim):

@@ -1,8 +1,8 @@
 """A problem as flat arrays, the form in which the compiled walk reads it.
 
-Every pointwise unit with p breakpoints has p *cuts*: the hyperplanes row = breakpoint. Its piece is the number of cuts of
-which the cell is on the positive side. Every maximum of two or more candidates is a *group*. Units with one piece have
-neither.
+Every pointwise unit with p breakpoints has p *cuts*: the hyperplanes row = breakpoint. Its piece is the number of cuts
+of which the cell is on the positive side. Every maximum of two or more candidates is a *group*. Units with one piece
+have neither.
 """
 
 from __future__ import annotations

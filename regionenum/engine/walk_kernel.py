@@ -39,7 +39,6 @@ from regionenum.engine.walk_state import (
     A_WINNER,
     CUTS,
     DICTIONARY_FULL,
-    DONE,
     ENTER,
     FILL,
     FINISHED,
@@ -95,7 +94,13 @@ def _enter(tables, walk, f):
 @kernel
 def _fill(tables, walk, f):
     """Test every cut on the whole cell, once."""
-    table, label, images, normal, counters = walk.cells[f], walk.labels[f], walk.images, walk.normal, walk.tally.counters
+    table, label, images, normal, counters = (
+        walk.cells[f],
+        walk.labels[f],
+        walk.images,
+        walk.normal,
+        walk.tally.counters,
+    )
     at, layer = tables.at, walk.stack[f, LAYER]
     while walk.stack[f, NEXT] < at[layer + 1, CUT]:
         if label[SIZE, N_ROWS] + 2 * BLOCK > table.shape[1]:
@@ -162,10 +167,10 @@ def _order_units(tables, walk, layer):
 
 @kernel
 def _cuts(tables, walk, recording, nodes):
-    """Decide pending cuts, of one cell after the other while they are in the same layer and stage, for at most `nodes` cells.
+    """Decide pending cuts, of one cell after the other while they are in this layer and stage, at most `nodes` cells.
 
-    Most of the time is spent in here, so this loop hands small tuples to its kernels. In the last layer it counts regions
-    itself unless they are recorded.
+    Most of the time is spent in here, so this loop hands small tuples to its kernels. In the last layer it counts
+    regions itself unless they are recorded.
     """
     stack, images, duals, counters = walk.stack, walk.images, walk.duals, walk.tally.counters
     layer = stack[walk.top[0], LAYER]
@@ -241,7 +246,7 @@ def _cuts(tables, walk, recording, nodes):
 def _record(tables, walk, f):
     """Append the present cell to the recorded rows."""
     rows, path = walk.rows, walk.tally.path
-    n = rows.count[0]
+    n = rows.filled[0]
     layer = walk.stack[f, LAYER]
     rows.layer[n] = layer
     rows.cell[n] = path[NUMBER, layer + 1]
@@ -255,7 +260,7 @@ def _record(tables, walk, f):
     recentre(table, label)
     locate(label)
     witness_point(table, label, rows.witness[n])
-    rows.count[0] = n + 1
+    rows.filled[0] = n + 1
 
 
 @kernel
@@ -264,7 +269,7 @@ def _done(tables, walk, f, record_regions, record_tree):
     layer = walk.stack[f, LAYER]
     is_last = layer == tables.depth - 1
     recording = record_tree or (record_regions and is_last)
-    if recording and walk.rows.count[0] == walk.rows.layer.shape[0]:
+    if recording and walk.rows.filled[0] == walk.rows.layer.shape[0]:
         return ROWS_FULL
     count_cell(tables.at, tables.units, walk.images, walk.ranks, walk.tally, layer)
     if recording:

@@ -22,8 +22,8 @@ FINISHED, PAUSED, ROWS_FULL, STACK_FULL, DICTIONARY_FULL, GAVE_UP = 0, 1, 2, 3, 
 """How a stretch of the walk ends. The three in the middle ask the caller to make room."""
 
 LAYER, STAGE, NEXT, PLUS_MASK, MINUS_MASK, NEWS, NEWS_INDEX, NEWS_VALUE, STACK_FIELDS = 0, 1, 2, 3, 4, 5, 6, 7, 8
-"""What a waiting cell needs beside its dictionary: where it is, the next cut (FILL) or group (GROUPS), the slots decided
-positive and negative, and what its first visit has to write down."""
+"""What a waiting cell needs beside its dictionary: where it is, the next cut (FILL) or group (GROUPS), the slots
+decided positive and negative, and what its first visit has to write down."""
 NOTHING, A_CUT, A_WINNER = 0, 1, 2
 """Kinds of news."""
 
@@ -44,7 +44,7 @@ class Tally(NamedTuple):
 class Rows(NamedTuple):
     """Recorded cells, until the caller takes them; see `interface.Cells`."""
 
-    count: Ints  # (1,)
+    filled: Ints  # (1,)
     layer: npt.NDArray[np.int16]
     cell: Ints
     parent: Ints
@@ -70,9 +70,7 @@ class Walk(NamedTuple):
     candidates: Ints  # scratch
 
 
-def make_walk(
-    problem: Problem, tables: Tables, recorded_rows: int, stack_size: int = 32, capacity: int = 64
-) -> Walk:
+def make_walk(problem: Problem, tables: Tables, recorded_rows: int, stack_size: int = 32, capacity: int = 64) -> Walk:
     """A walk that starts with the whole domain; needs at least one unit layer."""
     dim, depth = tables.dim, tables.depth
     n_units = int(tables.at[-1, UNIT])
@@ -91,7 +89,7 @@ def make_walk(
             counters=np.zeros(N_COUNTERS, np.int64),
         ),
         rows=Rows(
-            count=np.zeros(1, np.int64),
+            filled=np.zeros(1, np.int64),
             layer=np.zeros(recorded_rows, np.int16),
             cell=np.zeros(recorded_rows, np.int64),
             parent=np.zeros(recorded_rows, np.int64),
