@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from regionenum.domain import Box
     from regionenum.enumeration import enumerate_regions
-    from regionenum.errors import EngineError, InputError
+    from regionenum.errors import EngineError, InputError, RunError
     from regionenum.network.layers import Network
     from regionenum.network.load import load
     from regionenum.results.reader import open_run
@@ -22,6 +22,7 @@ __all__ = [
     "EngineError",
     "InputError",
     "Network",
+    "RunError",
     "__version__",
     "enumerate_regions",
     "load",
@@ -33,6 +34,7 @@ _HOMES = {
     "EngineError": "errors",
     "InputError": "errors",
     "Network": "network.layers",
+    "RunError": "errors",
     "enumerate_regions": "enumeration",
     "load": "network.load",
     "open_run": "results.reader",

@@ -7,3 +7,7 @@ class InputError(ValueError):
 
 class EngineError(RuntimeError):
     """An engine could not finish its computation; nothing it returned before may be taken for a complete count."""
+
+
+class RunError(RuntimeError):
+    """A run directory that cannot be written any further (command line: exit code 1)."""

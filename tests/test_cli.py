@@ -318,4 +318,4 @@ def test_doctor_names_a_cache_that_cannot_be_written(monkeypatch):
     monkeypatch.setattr(os, "access", lambda *_: False)
     ok, detail = doctor._cache()
     assert not ok
-    assert "set NUMBA_CACHE_DIR" in detail
+    assert "set REGIONENUM_CACHE_DIR" in detail

@@ -11,11 +11,11 @@ import pytest
 
 from regionenum.engine.interface import Problem, Record
 from regionenum.enumeration import enumerate_regions
-from regionenum.errors import InputError
+from regionenum.errors import InputError, RunError
 from regionenum.network.storage import save_npz
 from regionenum.results import manifest as manifest_module
 from regionenum.results import writer
-from regionenum.results.files import RunError, write_atomically
+from regionenum.results.files import write_atomically
 from regionenum.results.patterns import Packing
 from regionenum.results.progress import Progress, Totals
 from regionenum.results.reader import open_run

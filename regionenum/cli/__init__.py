@@ -14,8 +14,7 @@ from collections.abc import Sequence
 from typing import NoReturn
 
 from regionenum.cli import count, doctor, report, run
-from regionenum.errors import EngineError, InputError
-from regionenum.results.files import RunError
+from regionenum.errors import EngineError, InputError, RunError
 
 
 class _Parser(argparse.ArgumentParser):

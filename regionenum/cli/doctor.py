@@ -12,7 +12,6 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from importlib.util import find_spec
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from regionenum.errors import EngineError
@@ -122,20 +121,17 @@ def _numba() -> tuple[bool, str]:
 
 
 def _cache() -> tuple[bool, str]:
-    """Where numba keeps compiled kernels: NUMBA_CACHE_DIR, beside the package, or in the user's cache."""
-    import numba
+    """Where compiled kernels are kept, so that they are compiled once per machine."""
+    from regionenum.engine.policy import cache_folder
 
-    import regionenum.engine
-
-    beside = Path(regionenum.engine.__path__[0]) / "__pycache__"
-    folder = Path(numba.config.CACHE_DIR) if numba.config.CACHE_DIR else beside
+    folder = cache_folder()
     existing = next(path for path in (folder, *folder.parents) if path.exists())
     if os.access(existing, os.W_OK):
-        return True, str(folder)
-    return (
-        False,
-        f"{folder} is not writable; set NUMBA_CACHE_DIR to a writable folder, or kernels compile on every start",
-    )
+        state = (
+            "kernels are compiled" if folder.exists() else "kernels will be compiled at the first use (half a minute)"
+        )
+        return True, f"{folder}: {state}"
+    return False, f"{folder} is not writable; set REGIONENUM_CACHE_DIR to a folder that is"
 
 
 def _mpi() -> Check:

@@ -1,8 +1,8 @@
 """Maxima: a cell is split by winner, never by the order of the losers.
 
 The candidate that leads at the witness drops every candidate that it dominates on the cell; the cell is then
-restricted, once for each candidate left, to where that one is largest. Candidates that are the same function on the cell
-are one: the lowest keeps its place.
+restricted, once for each candidate left, to where that one is largest. Candidates that are the same function on the
+cell are one: the lowest keeps its place.
 """
 
 from __future__ import annotations

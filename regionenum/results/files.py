@@ -7,9 +7,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-
-class RunError(RuntimeError):
-    """A run directory that cannot be written any further (command line: exit code 1)."""
+from regionenum.errors import RunError
 
 
 def write_atomically(path: Path, write: Callable[[Path], object]) -> int:
