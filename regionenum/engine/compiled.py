@@ -1,4 +1,4 @@
-"""The compiled engine: the tree walk of `walk_kernel` behind the `Engine` interface.
+"""The compiled engine: the tree walk of `walk_kernel` behind the `Engine` and `Explorer` interfaces.
 
 Decisions are made in float64 with a small tolerance (`cut_kernel.CUT_TOL`, as a distance in the unit cube). Whatever
 lies within `cut_kernel.DOUBT` of zero is counted as doubtful, in `Counters.doubtful` and `doubtful_ranks`.
@@ -11,11 +11,46 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from regionenum.engine import cut_kernel, walk_state
-from regionenum.engine.interface import Batch, Cells, Counters, Problem, Record, Statistics
-from regionenum.engine.tables import UNIT, Tables, make_tables
+from regionenum.engine import cut_kernel
+from regionenum.engine.dual_kernel import DECIDED_AT_ENTRY
+from regionenum.engine.interface import (
+    Batch,
+    Cells,
+    Counters,
+    OpenCell,
+    Problem,
+    Record,
+    Rest,
+    Statistics,
+    Subtree,
+    cell_name,
+)
+from regionenum.engine.simplex_kernel import N_BASIC, N_ROWS, ROW_VAR, SIZE, locate, witness_point
+from regionenum.engine.subtree_kernel import OPEN_DECISION, load
+from regionenum.engine.tables import CUT, GROUP, UNIT, Tables, make_tables
 from regionenum.engine.walk_kernel import walk_tree
-from regionenum.engine.walk_state import Walk, grow_walk, make_walk
+from regionenum.engine.walk_state import (
+    A_CUT,
+    A_WINNER,
+    CHILDREN_SO_FAR,
+    CUTS,
+    DICTIONARY_FULL,
+    FINISHED,
+    GAVE_UP,
+    LAYER,
+    NEWS,
+    NEWS_INDEX,
+    NEWS_VALUE,
+    NEXT,
+    NUMBER,
+    OPEN,
+    RANK,
+    STACK_FULL,
+    STAGE,
+    Walk,
+    grow_walk,
+    make_walk,
+)
 from regionenum.errors import EngineError
 
 BATCH_SECONDS = 0.5
@@ -27,6 +62,10 @@ class CompiledEngine:
 
     name = "compiled"
 
+    def explorer(self, problem: Problem, record: Record = Record.NONE) -> CompiledExplorer:
+        """An explorer of subtrees of a problem that has at least one unit layer."""
+        return CompiledExplorer(problem, record)
+
     def explore(self, problem: Problem, record: Record = Record.NONE) -> Iterator[Batch]:
         """Yield batches until the tree is exhausted (`interface.Engine.explore`).
 
@@ -36,37 +75,191 @@ class CompiledEngine:
             If the simplex method breaks down on a cell.
         """
         if problem.depth == 0:
-            yield _whole_domain(problem, record)
+            yield whole_domain(problem, record)
             return
-        tables = make_tables(problem)
-        walk = make_walk(problem, tables, _buffer_rows(tables) if record != Record.NONE else 0)
+        explorer = self.explorer(problem, record)
+        explorer.start(explorer.root)
+        yield Batch(explorer.domain_statistics(), cells=None if record is Record.NONE else explorer.take_cells())
         nodes = 2000
-        finished = False
-        while not finished:
+        while not explorer.finished:
             start = time.perf_counter()
-            status = walk_tree(tables, walk, nodes, record == Record.REGIONS, record == Record.TREE)
+            batch = explorer.step(nodes)
             seconds = time.perf_counter() - start
-            if status == walk_state.GAVE_UP:
+            if seconds < BATCH_SECONDS / 4:
+                nodes *= 2
+            elif seconds > BATCH_SECONDS:
+                nodes = max(nodes // 2, 1)
+            if explorer.finished:
+                for cell in explorer.rest().open_cells:
+                    batch.statistics.close(cell)
+            yield batch
+
+
+class CompiledExplorer:
+    """Explores subtrees of one problem (`interface.Explorer`)."""
+
+    def __init__(self, problem: Problem, record: Record) -> None:
+        self._problem, self._record = problem, record
+        self._tables = make_tables(problem)
+        rows = _buffer_rows(self._tables) if record != Record.NONE else 0
+        self._walk = make_walk(problem, self._tables, rows)
+        self._subtree = self.root
+        self._finished = True
+
+    @property
+    def root(self) -> Subtree:
+        """The whole domain."""
+        at = self._tables.at
+        return Subtree(
+            layer=0,
+            sides=np.full(at[1, CUT], OPEN_DECISION, np.int8),
+            winners=np.full(at[1, UNIT], OPEN_DECISION, np.int16),
+            n_before=(0, 0),
+            witness=np.zeros(0),
+            parent=-1,
+        )
+
+    def domain_statistics(self) -> Statistics:
+        """The domain as a cell."""
+        statistics = Statistics.zeros(self._problem.depth, self._problem.dim)
+        statistics.cells[0, self._problem.dim] = 1
+        return statistics
+
+    @property
+    def finished(self) -> bool:
+        """Whether the subtree is exhausted."""
+        return self._finished
+
+    def start(self, subtree: Subtree, first_number: int = 0) -> None:
+        """Begin a subtree; the cells found are numbered from `first_number`."""
+        counters = self._walk.tally.counters.copy()
+        while True:
+            status = load(
+                self._tables,
+                self._walk,
+                subtree.layer,
+                subtree.sides,
+                subtree.winners,
+                subtree.witness,
+                subtree.parent,
+                first_number,
+            )
+            if status != DICTIONARY_FULL:
+                break
+            self._grow(status)
+        # what it takes to rebuild a cell is no decision about the tree
+        self._walk.tally.counters[...] = counters
+        if status == GAVE_UP:
+            raise EngineError("a subtree's cell could not be rebuilt; report the network, the domain and the subtree")
+        self._subtree, self._finished = subtree, False
+
+    def step(self, nodes: int) -> Batch:
+        """Explore on, for about that many cells, or until the buffer of recorded rows is full."""
+        while True:
+            status = walk_tree(
+                self._tables, self._walk, nodes, self._record == Record.REGIONS, self._record == Record.TREE
+            )
+            if status == GAVE_UP:
                 raise EngineError(
                     "the simplex method did not converge on a cell; "
                     "run again with engine='highs' and report the network"
                 )
-            if status in (walk_state.STACK_FULL, walk_state.DICTIONARY_FULL):
-                walk = _grown(walk, status)
-                continue
-            finished = status == walk_state.FINISHED
-            if status == walk_state.PAUSED and seconds < BATCH_SECONDS / 4:
-                nodes *= 2
-            elif status == walk_state.PAUSED and seconds > BATCH_SECONDS:
-                nodes = max(nodes // 2, 1)
-            yield _take(walk, record)
+            if status not in (STACK_FULL, DICTIONARY_FULL):
+                break
+            self._grow(status)
+        self._finished = status == FINISHED
+        return self._take()
 
+    def rest(self) -> Rest:
+        """Subtrees of all waiting cells, and the cells of the path whose children are not all counted."""
+        walk, path = self._walk, self._walk.tally.path
+        waiting = [] if self._finished else [self._waiting(f) for f in range(int(walk.top[0]) + 1)]
+        first = self._subtree.layer
+        open_cells = [OpenCell(self._subtree.cell, first, int(path[RANK, first]), int(path[CHILDREN_SO_FAR, first]))]
+        for level in range(first + 1, self._problem.depth + 1):
+            if path[OPEN, level]:
+                name = cell_name(level, *self._decided_before(level))
+                open_cells.append(OpenCell(name, level, int(path[RANK, level]), int(path[CHILDREN_SO_FAR, level])))
+        self._finished = True
+        return Rest(waiting, open_cells)
 
-def _grown(walk: Walk, status: int) -> Walk:
-    n, _, capacity = walk.cells.shape
-    if status == walk_state.STACK_FULL:
-        return grow_walk(walk, 2 * n, capacity)
-    return grow_walk(walk, n, 2 * capacity)
+    def _decided_before(self, layer: int) -> tuple[np.ndarray, np.ndarray]:
+        """Sides and winners of the present path, of all layers before `layer`."""
+        at, units, images = self._tables.at, self._tables.units, self._walk.images
+        n_cuts, n_units = at[layer, CUT], at[layer, UNIT]
+        sizes = np.diff(units.member)[:n_units]
+        winners = np.where((units.function[:n_units] < 0) & (sizes > 1), images.winner[:n_units], OPEN_DECISION)
+        return images.cut_side[:n_cuts].copy(), winners.astype(np.int16)
+
+    def _waiting(self, f: int) -> Subtree:
+        """The subtree of a cell on the stack."""
+        walk, at = self._walk, self._tables.at
+        entry = walk.stack[f]
+        layer = int(entry[LAYER])
+        before = self._decided_before(layer)
+        sides = np.full(at[layer + 1, CUT], OPEN_DECISION, np.int8)
+        winners = np.full(at[layer + 1, UNIT], OPEN_DECISION, np.int16)
+        sides[: len(before[0])], winners[: len(before[1])] = before
+        cuts, units = np.arange(at[layer, CUT], at[layer + 1, CUT]), np.arange(at[layer, UNIT], at[layer + 1, UNIT])
+        decided, won = cuts[:0], units[:0]
+        if layer == self._subtree.layer:
+            decided, won = cuts[walk.given[cuts] == 1], units[walk.given_winner[units] == 1]
+        if entry[STAGE] >= CUTS:
+            # cuts decided on the whole cell of the layer before are left open: they are found again by one test each
+            label = walk.labels[f]
+            pending = label[ROW_VAR, label[SIZE, N_BASIC] : label[SIZE, N_ROWS]]
+            tested = cuts[walk.duals.slot[cuts] != DECIDED_AT_ENTRY]
+            decided = np.union1d(decided, np.setdiff1d(tested, pending))
+        if entry[STAGE] > CUTS:
+            groups = self._tables.group_unit[at[layer, GROUP] : entry[NEXT]] + at[layer, UNIT]
+            won = np.union1d(won, groups)
+        sides[decided] = walk.images.cut_side[decided]
+        winners[won] = walk.images.winner[won]
+        if entry[NEWS] == A_CUT:
+            sides[entry[NEWS_INDEX]] = entry[NEWS_VALUE]
+        elif entry[NEWS] == A_WINNER:
+            winners[entry[NEWS_INDEX]] = entry[NEWS_VALUE]
+        witness = np.zeros(self._problem.dim)
+        locate(walk.labels[f])
+        witness_point(walk.cells[f], walk.labels[f], witness)
+        parent = int(walk.tally.path[NUMBER, layer])
+        return Subtree(layer, sides, winners, (len(before[0]), len(before[1])), witness, parent)
+
+    def _grow(self, status: int) -> None:
+        n, _, capacity = self._walk.cells.shape
+        factor = (2, 1) if status == STACK_FULL else (1, 2)
+        self._walk = grow_walk(self._walk, factor[0] * n, factor[1] * capacity)
+
+    def _take(self) -> Batch:
+        """Take statistics, counters and rows out of the walk, and zero them there."""
+        tally = self._walk.tally
+        statistics = Statistics(*tally.statistics.copy())
+        count = tally.counters
+        counters = Counters(
+            tests=int(count[cut_kernel.TESTS]),
+            lps=int(count[cut_kernel.LPS]),
+            pivots=int(count[cut_kernel.PIVOTS]),
+            reused=int(count[cut_kernel.REUSED]),
+            doubtful=int(count[cut_kernel.DOUBTFUL]),
+            doubtful_ranks=int(count[cut_kernel.DOUBTFUL_RANKS]),
+        )
+        tally.statistics[...] = 0
+        count[...] = 0
+        return Batch(statistics, counters, None if self._record == Record.NONE else self.take_cells())
+
+    def take_cells(self) -> Cells:
+        """Take the recorded rows out of the walk."""
+        rows = self._walk.rows
+        n = int(rows.filled[0])
+        rows.filled[0] = 0
+        return Cells(
+            layer=rows.layer[:n].copy(),
+            cell=rows.cell[:n].copy(),
+            parent=rows.parent[:n].copy(),
+            pieces=rows.pieces[:n].copy(),
+            ranks=rows.ranks[:n].copy(),
+            witness=rows.witness[:n].copy(),
+        )
 
 
 def _buffer_rows(tables: Tables) -> int:
@@ -74,37 +267,7 @@ def _buffer_rows(tables: Tables) -> int:
     return int(np.clip(BUFFER_BYTES // width, 1, 65536))
 
 
-def _take(walk: Walk, record: Record) -> Batch:
-    """Take statistics, counters and rows out of the walk, and zero them there."""
-    tally, rows = walk.tally, walk.rows
-    statistics = Statistics(*tally.statistics.copy())
-    count = tally.counters
-    counters = Counters(
-        tests=int(count[cut_kernel.TESTS]),
-        lps=int(count[cut_kernel.LPS]),
-        pivots=int(count[cut_kernel.PIVOTS]),
-        reused=int(count[cut_kernel.REUSED]),
-        doubtful=int(count[cut_kernel.DOUBTFUL]),
-        doubtful_ranks=int(count[cut_kernel.DOUBTFUL_RANKS]),
-    )
-    tally.statistics[...] = 0
-    count[...] = 0
-    if record == Record.NONE:
-        return Batch(statistics, counters)
-    n = int(rows.filled[0])
-    rows.filled[0] = 0
-    cells = Cells(
-        layer=rows.layer[:n].copy(),
-        cell=rows.cell[:n].copy(),
-        parent=rows.parent[:n].copy(),
-        pieces=rows.pieces[:n].copy(),
-        ranks=rows.ranks[:n].copy(),
-        witness=rows.witness[:n].copy(),
-    )
-    return Batch(statistics, counters, cells)
-
-
-def _whole_domain(problem: Problem, record: Record) -> Batch:
+def whole_domain(problem: Problem, record: Record) -> Batch:
     """The one region of a network without units."""
     statistics = Statistics.zeros(0, problem.dim)
     statistics.cells[0, problem.dim] = 1

@@ -47,7 +47,7 @@ SAME, ABOVE, BELOW = -1, -2, -3
 
 
 @kernel
-def _difference(tables, images, normal, counters, table, label, u, layer, i, k):
+def difference_row(tables, images, normal, counters, table, label, u, layer, i, k):
     """Append candidate i minus candidate k of unit u as a pending row, scaled to a distance: (row, error).
 
     If the two differ by a constant on the cell there is no row: SAME, ABOVE (i is larger) or BELOW is returned instead.
@@ -97,7 +97,7 @@ def _contenders(tables, walk, f, u, layer):
     for i in range(tables.units.member[u + 1] - tables.units.member[u]):
         if i == leader:
             continue
-        r, error = _difference(tables, walk.images, walk.normal, counters, table, label, u, layer, i, leader)
+        r, error = difference_row(tables, walk.images, walk.normal, counters, table, label, u, layer, i, leader)
         if r == SAME:
             lowest = min(lowest, i)
         if r < 0:
@@ -122,7 +122,7 @@ def _restrict_to_winner(tables, walk, child, u, layer, a, n):
         if b == a:
             continue
         k = walk.candidates[b]
-        r, error = _difference(tables, walk.images, walk.normal, counters, table, label, u, layer, i, k)
+        r, error = difference_row(tables, walk.images, walk.normal, counters, table, label, u, layer, i, k)
         if r == BELOW or (r == SAME and k < i):
             return DECIDED
         if r < 0:
@@ -160,6 +160,9 @@ def decide_groups(tables, walk, f):
     layer = stack[f, LAYER]
     while stack[f, NEXT] < tables.at[layer + 1, GROUP]:
         u = tables.at[layer, UNIT] + tables.group_unit[stack[f, NEXT]]
+        if walk.given_winner[u] == 1:
+            stack[f, NEXT] += 1
+            continue
         size = tables.units.member[u + 1] - tables.units.member[u]
         if label[SIZE, N_ROWS] + size + 2 * BLOCK > walk.cells.shape[2]:
             return DICTIONARY_FULL

@@ -8,6 +8,7 @@ HiGHS reference engine (`reference.py`) implement the same `Engine`.
 from __future__ import annotations
 
 import enum
+import hashlib
 from collections.abc import Iterator
 from dataclasses import dataclass, field, fields
 from typing import Protocol
@@ -88,6 +89,13 @@ class Statistics:
         """No cells yet."""
         return cls(*(np.zeros((depth + 1, dim + 1), np.int64) for _ in fields(cls)))
 
+    def close(self, cell: OpenCell) -> None:
+        """Add the children of a cell, all of which have been counted."""
+        at = cell.level, cell.rank
+        self.children[at] += cell.children
+        self.max_children[at] = max(self.max_children[at], cell.children)
+        self.unsplit[at] += cell.children == 1
+
     def add(self, other: Statistics) -> None:
         """Add the cells of another exploration."""
         self.cells += other.cells
@@ -154,6 +162,93 @@ class Batch:
     statistics: Statistics
     counters: Counters = field(default_factory=Counters)
     cells: Cells | None = None
+
+
+@dataclass(frozen=True)
+class Subtree:
+    """A cell whose splitting is unfinished: what was decided, from which the cell can be rebuilt alone.
+
+    Decisions are those of `engine/tables.py`: sides of cuts (0 negative, 1 positive) and winners of maxima (positions in
+    their groups), -1 where open. The layers before `layer` are decided throughout, `layer` in part, later ones are absent.
+
+    Attributes
+    ----------
+    layer : unit layer that splits the cell
+    sides : (cuts of layers 0 .. layer,) int8
+    winners : (units of layers 0 .. layer,) int16
+    n_before : number of entries of `sides` and of `winners` that belong to the layers before
+    witness : (d,) a point strictly inside; empty for the whole domain
+    parent : number of the cell of the layer before, -1 for the domain
+    """
+
+    layer: int
+    sides: npt.NDArray[np.int8]
+    winners: npt.NDArray[np.int16]
+    n_before: tuple[int, int]
+    witness: Floats
+    parent: int
+
+    @property
+    def cell(self) -> bytes:
+        """Name of the cell of the layer before that this subtree lies in: a digest of the decisions that made it."""
+        return cell_name(self.layer, self.sides[: self.n_before[0]], self.winners[: self.n_before[1]])
+
+
+def cell_name(layer: int, sides: npt.NDArray[np.int8], winners: npt.NDArray[np.int16]) -> bytes:
+    """Name of a cell of the layer before `layer`, from all decisions of the layers before."""
+    text = layer.to_bytes(4, "little") + sides.tobytes() + winners.tobytes()
+    return hashlib.blake2b(text, digest_size=16).digest()
+
+
+@dataclass(frozen=True)
+class OpenCell:
+    """A cell of which some children were counted, and others may be: its subtrees are unfinished or elsewhere.
+
+    Attributes
+    ----------
+    name : see `Subtree.cell`
+    level : row of the statistics it belongs to: 0 the domain, i + 1 the cells after layer i
+    rank : its rank
+    children : children counted
+    """
+
+    name: bytes
+    level: int
+    rank: int
+    children: int
+
+
+@dataclass(frozen=True)
+class Rest:
+    """What an exploration leaves: subtrees still to be explored, and the cells whose children are not all counted."""
+
+    subtrees: list[Subtree]
+    open_cells: list[OpenCell]
+
+
+class Explorer(Protocol):
+    """An engine set to one problem, exploring one subtree at a time.
+
+    The statistics of its batches leave out the cell that the subtree lies in, and the children of every cell in
+    `rest().open_cells`: whoever distributes subtrees adds them up (`Statistics.close`).
+    """
+
+    def start(self, subtree: Subtree, first_number: int = 0) -> None:
+        """Begin a subtree; the cells found are numbered from `first_number`."""
+        ...
+
+    def step(self, nodes: int) -> Batch:
+        """Explore on, for about that many cells."""
+        ...
+
+    @property
+    def finished(self) -> bool:
+        """Whether the subtree is exhausted."""
+        ...
+
+    def rest(self) -> Rest:
+        """What is left. Ends the exploration: go on with `start`."""
+        ...
 
 
 class Engine(Protocol):

@@ -106,6 +106,9 @@ def _fill(tables, walk, f):
         if label[SIZE, N_ROWS] + 2 * BLOCK > table.shape[1]:
             return DICTIONARY_FULL
         c = walk.stack[f, NEXT]
+        if walk.given[c] == 1:
+            walk.stack[f, NEXT] += 1
+            continue
         row, value = tables.cut_row[c], tables.cut_value[c]
         constant = read_row(at, images, layer, row, normal) - value
         noise = images.error[at[layer, ROW] + row] + UNIT_ROUNDOFF * abs(value)
@@ -136,13 +139,13 @@ def _fill(tables, walk, f):
             drop_row(table, label, r)
         else:
             give_slot(walk.duals, layer, c)
-    _order_units(tables, walk, layer)
+    order_units(tables, walk, layer)
     walk.stack[f, STAGE] = CUTS
     return FINISHED
 
 
 @kernel
-def _order_units(tables, walk, layer):
+def order_units(tables, walk, layer):
     """Units decided on the whole cell come first in the rank computation, then those with pending cuts, then groups."""
     at, units = tables.at, tables.units
     start, n_units = at[layer, UNIT], at[layer + 1, UNIT] - at[layer, UNIT]

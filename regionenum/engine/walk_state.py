@@ -12,8 +12,8 @@ from regionenum.engine.dual_kernel import Duals, make_duals
 from regionenum.engine.interface import Problem
 from regionenum.engine.layer_kernel import Images, make_images
 from regionenum.engine.rank_kernel import Ranks, make_ranks
-from regionenum.engine.simplex_kernel import make_cells, unit_cube
-from regionenum.engine.tables import UNIT, Tables
+from regionenum.engine.simplex_kernel import make_cells
+from regionenum.engine.tables import CUT, UNIT, Tables
 from regionenum.network.units import Floats, Ints
 
 ENTER, FILL, CUTS, GROUPS, DONE = 0, 1, 2, 3, 4
@@ -68,10 +68,12 @@ class Walk(NamedTuple):
     normal: Floats  # (dim,) scratch
     system: Floats  # (dim, 2 dim + 1) scratch
     candidates: Ints  # scratch
+    given: npt.NDArray[np.int8]  # (cuts,) 1 if the subtree that is walked came with this cut decided in its own layer
+    given_winner: npt.NDArray[np.int8]  # (n_units,) the same for maxima
 
 
 def make_walk(problem: Problem, tables: Tables, recorded_rows: int, stack_size: int = 32, capacity: int = 64) -> Walk:
-    """A walk that starts with the whole domain; needs at least one unit layer."""
+    """Storage for a walk, which `subtree_kernel.load` starts; needs at least one unit layer."""
     dim, depth = tables.dim, tables.depth
     n_units = int(tables.at[-1, UNIT])
     cells, labels = make_cells(stack_size, dim, capacity)
@@ -100,12 +102,9 @@ def make_walk(problem: Problem, tables: Tables, recorded_rows: int, stack_size: 
         normal=np.zeros(dim),
         system=np.zeros((dim, 2 * dim + 1)),
         candidates=np.zeros(int(np.diff(tables.units.member).max(initial=1)), np.int64),
+        given=np.zeros(int(tables.at[-1, CUT]), np.int8),
+        given_winner=np.zeros(n_units, np.int8),
     )
-    unit_cube(walk.cells[0], walk.labels[0])
-    walk.tally.statistics[CELLS, 0, dim] = 1
-    walk.tally.path[OPEN, 0] = 1
-    walk.tally.path[RANK, 0] = dim
-    walk.tally.path[NUMBER, 0] = -1
     return walk
 
 
