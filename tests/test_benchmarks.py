@@ -1,0 +1,306 @@
+import importlib
+import itertools
+import subprocess
+import sys
+import time
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import regionenum as rn
+from benchmarks import demo
+from regionenum.cli.config import read_config
+from regionenum.results.patterns import Packing
+
+ROOT = Path(__file__).resolve().parent.parent
+CONFIGS = sorted((ROOT / "configs").glob("*.toml"))
+
+COUNTED = {
+    "iris": (12_031, 26_675, 37_133),
+    "wine": (4_018, 122_075),
+    "cancer": (1_024, 86_773),
+}
+"""Regions after each layer, as an independent simplex program counts them for the committed weights (in floats; it
+knows no maxima, hence no entry for the convolutional network, and `digits_mlp` takes seconds)."""
+
+
+def loaded(path):
+    config = read_config(path)
+    return rn.load(config.model), config.domain.build()
+
+
+def test_there_are_configs():
+    assert {path.stem for path in CONFIGS} >= {"iris", "wine", "cancer", "digits_mlp", "digits_cnn"}
+    assert {path.stem for path in CONFIGS} == {path.stem for path in (ROOT / "configs").glob("*.npz")}
+
+
+@pytest.mark.parametrize("path", CONFIGS, ids=lambda path: path.stem)
+def test_configs_load(path):
+    """The configuration is valid, the weights match their content hash, and the domain fits the network."""
+    network, domain = loaded(path)
+    assert 0 < domain.chart(network.input_shape).dim <= network.n_in
+    assert Path(read_config(path).model).stat().st_size < 100_000
+
+
+@pytest.mark.parametrize("name", COUNTED)
+def test_trained_networks_have_the_regions_that_another_program_counts(name):
+    network, domain = loaded(ROOT / "configs" / f"{name}.toml")
+    result = rn.enumerate_regions(network, domain)
+    assert tuple(layer.regions for layer in result.layers) == COUNTED[name]
+
+
+@pytest.mark.parametrize("name", ["digits_cnn", "digits_mlp", "iris", "wine"])
+def test_sampled_patterns_are_among_the_regions(name):
+    """Patterns met by sampling the middle of the domain are patterns of regions there."""
+    network, domain = loaded(ROOT / "configs" / f"{name}.toml")
+    lower, upper = np.ravel(domain.lower), np.ravel(domain.upper)
+    middle, half = (lower + upper) / 2, 0.1 * (upper - lower)
+    points = np.random.default_rng(0).uniform(middle - half, middle + half, (2000, network.n_in))
+    found = rn.enumerate_regions(network, rn.Box(middle - half, middle + half), record="regions")
+    sampled = set(map(bytes, Packing.of(network).pack(network.pattern(points))))
+    recorded = {bytes(pattern) for pattern in found.regions.column("pattern").to_pylist()}
+    assert 1 < len(sampled) <= len(recorded) == found.count
+    assert sampled <= recorded
+
+
+@pytest.mark.parametrize(
+    ("name", "loader", "share"),
+    [
+        ("iris", "load_iris", 0.97),
+        ("wine", "load_wine", 0.98),
+        ("cancer", "load_breast_cancer", 0.96),
+        ("digits_mlp", "load_digits", 0.96),
+        ("digits_cnn", "load_digits", 0.96),
+    ],
+)
+def test_committed_weights_classify_the_data_in_its_own_units(name, loader, share):
+    datasets = pytest.importorskip("sklearn.datasets")
+    x, y = getattr(datasets, loader)(return_X_y=True)
+    network, domain = loaded(ROOT / "configs" / f"{name}.toml")
+    assert (network.forward(x.reshape(-1, *network.input_shape)).argmax(axis=1) == y).mean() >= share
+    if name != "digits_cnn":
+        assert (np.asarray(domain.lower) <= x).all()
+        assert (x <= np.asarray(domain.upper)).all()
+
+
+def training():
+    pytest.importorskip("torch")
+    pytest.importorskip("sklearn")
+    return importlib.import_module("benchmarks.train")
+
+
+@pytest.mark.parametrize("name", ["iris", "digits_cnn"])
+def test_training_writes_the_same_bytes_again(tmp_path, name):
+    train = training()
+    recipe = replace(train.RECIPES[name], steps=3)
+    for folder in (tmp_path / "first", tmp_path / "second"):
+        folder.mkdir()
+        train.write(name, recipe, train.train(recipe), folder)
+    for file in (f"{name}.npz", f"{name}.toml"):
+        assert (tmp_path / "first" / file).read_bytes() == (tmp_path / "second" / file).read_bytes()
+    network, domain = loaded(tmp_path / "first" / f"{name}.toml")
+    assert domain.chart(network.input_shape).dim == 4
+
+
+@pytest.mark.parametrize("name", ["wine", "digits_cnn"])
+def test_scaling_is_folded_into_the_first_layer(name):
+    train = training()
+    import torch
+
+    torch.manual_seed(0)
+    module = train.RECIPES[name].module().double()
+    data = train.RECIPES[name].data()
+    # a centre that is not zero, also for images
+    data = replace(data, centre=data.centre + 1.0)
+    x = data.x[:20]
+    with torch.no_grad():
+        before = module(torch.from_numpy((x - data.centre) / data.scale))
+        train.fold_scaling(module, data)
+        after = module(torch.from_numpy(x))
+    np.testing.assert_allclose(before, after, rtol=1e-12, atol=1e-12)
+
+
+@pytest.fixture
+def small_config(tmp_path):
+    """The iris network over a small box around one flower."""
+    path = tmp_path / "flower.toml"
+    model = (ROOT / "configs" / "iris.npz").as_posix()
+    lines = [f'model = "{model}"', "[domain]", 'kind = "box"']
+    lines += ["lower = [5.5, 2.5, 3.0, 1.0]", "upper = [5.7, 2.7, 3.2, 1.2]"]
+    path.write_text("# A flower.\n# Or two.\n" + "\n".join(lines) + "\n")
+    return path
+
+
+def test_demo_prints_tables(capsys, small_config):
+    assert demo.main([str(small_config), str(small_config)]) == 0
+    out = capsys.readouterr().out
+    assert "self-test passed" in out
+    assert out.count("flower.toml\nA flower.\nOr two.\n") == 2
+    assert out.count("Regions after each layer") == out.count("How the next layer splits them, by dimension") == 2
+    network, domain = loaded(small_config)
+    assert out.count(f"{rn.enumerate_regions(network, domain).count:,} regions (complete;") == 2
+
+
+def test_demo_runs_as_a_script_without_torch(small_config):
+    """`make demo` runs the file itself."""
+    code = "import runpy, sys; sys.modules['torch'] = None; sys.argv[0] = 'demo'; "
+    code += f"runpy.run_path({str(ROOT / 'benchmarks' / 'demo.py')!r}, run_name='__main__')"
+    done = subprocess.run(
+        [sys.executable, "-c", code, str(small_config)], cwd=small_config.parent, capture_output=True, text=True
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "Regions after each layer" in done.stdout
+
+
+def test_demo_announces_that_kernels_are_compiled(capsys, monkeypatch):
+    def slow(*arguments):
+        time.sleep(0.3)
+        return enumerate_regions(*arguments)
+
+    enumerate_regions = rn.enumerate_regions
+    monkeypatch.setattr(rn, "enumerate_regions", slow)
+    demo.prepare_kernels()
+    assert "Compiling" not in capsys.readouterr().out
+    monkeypatch.setattr(demo, "PATIENCE", 0.01)
+    demo.prepare_kernels()
+    assert capsys.readouterr().out.startswith("Compiling the kernels")
+
+
+def test_demo_refuses_a_missing_configuration(tmp_path):
+    with pytest.raises(rn.InputError, match=r"absent\.toml cannot be read"):
+        demo.main([str(tmp_path / "absent.toml")])
+
+
+def speed(*arguments):
+    """In a process of its own, because it binds itself to one core."""
+    return subprocess.run(
+        [sys.executable, "-m", "benchmarks.speed", *arguments], cwd=ROOT, capture_output=True, text=True
+    )
+
+
+def test_speed_without_the_floor_gives_no_ratio(tmp_path):
+    pytest.importorskip("torch")
+    done = speed("--rows", "2-64-64-64", "--repeats", "1", "--check", "--floor", str(tmp_path))
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "product only, no ratio" in done.stdout
+    assert "\n  no ratio\n" in done.stdout
+    assert "6,668 regions" in done.stdout
+    assert "pivots" in done.stdout
+
+
+FLOOR = """import sys
+print(f"{{sys.argv[1]}} box {{sys.argv[2]}}: {regions} regions [np.int64(1)] in {seconds} s, 7 regions/s")
+"""
+
+
+@pytest.mark.parametrize(
+    ("regions", "seconds", "code", "says"),
+    [
+        (6668, 1e3, 0, ""),
+        (6668, 1e-9, 1, "slower than the floor: 2-64-64-64 (simplex)"),
+        (6667, 1e3, 1, "counts 6667, expected 6,668; no time is reported"),
+    ],
+)
+def test_speed_compares_with_the_floor(tmp_path, regions, seconds, code, says):
+    pytest.importorskip("torch")
+    (tmp_path / "simplex.py").write_text(FLOOR.format(regions=regions, seconds=f"{seconds:.12f}"))
+    arguments = ["--rows", "2-64-64-64", "--repeats", "1", "--check", "--floor", str(tmp_path)]
+    done = speed(*arguments, "--programs", "simplex", "--json", str(tmp_path / "out.json"))
+    assert (done.returncode, says in done.stderr) == (code, True)
+    assert ("ratio" in done.stdout) == (regions == 6668)
+    assert (tmp_path / "out.json").exists() == (regions == 6668)
+
+
+def acasxu():
+    pytest.importorskip("torch")
+    pytest.importorskip("onnx")
+    return importlib.import_module("benchmarks.acasxu")
+
+
+def test_acasxu_without_data_is_one_sentence(capsys, tmp_path):
+    assert acasxu().main(["--data", str(tmp_path)]) == 2
+    captured = capsys.readouterr()
+    assert captured.out == ""
+    assert captured.err.startswith("acasxu: ")
+    assert captured.err.count("\n") == 1
+
+
+def test_acasxu_layer_by_layer(capsys):
+    """Property 3 of the real network, where its weights are at hand."""
+    benchmark = acasxu()
+    if not (benchmark.DEFAULT_DATA / benchmark.FILE).is_file():
+        pytest.skip("the weights are not part of the project")
+    assert benchmark.main([]) == 0
+    assert "71,930 regions (complete;" in capsys.readouterr().out
+
+
+def test_acasxu_reports_a_difference_and_no_time(capsys, monkeypatch):
+    benchmark = acasxu()
+    network, _ = loaded(ROOT / "configs" / "iris.toml")
+    narrow = benchmark.Property((5.5, 2.5, 3.0, 1.0), (5.7, 2.7, 3.2, 1.2), (10**6, 10**6, 10**6))
+    monkeypatch.setitem(benchmark.PROPERTIES, 3, narrow)
+    assert benchmark.count(network, 3) == 1
+    out = capsys.readouterr().out
+    assert out.count("DIFFERS") == 3
+    assert "WRONG, so no time is reported" in out
+    assert "time: " not in out
+
+
+def graph(path, change=None):
+    """A network in the form of ACAS Xu: 5 inputs, a constant that is not zero, two layers of 4, 3 outputs."""
+    onnx = pytest.importorskip("onnx")
+    from onnx import TensorProto, helper, numpy_helper
+
+    random = np.random.default_rng(0)
+    widths = (5, 4, 4, 3)
+    arrays = {"mean": random.normal(size=(1, 1, 1, 5))}
+    nodes = [["Sub", "input", "mean"], ["Flatten", "Sub"]]
+    value = "Flatten"
+    for k, (n_in, n_out) in enumerate(itertools.pairwise(widths)):
+        arrays |= {f"W{k}": random.normal(size=(n_in, n_out)), f"b{k}": random.normal(size=n_out)}
+        nodes += [["MatMul", value, f"W{k}"], ["Add", f"MatMul{k}", f"b{k}"], ["Relu", f"Add{k}"]]
+        value = f"Relu{k}"
+    nodes.pop()
+    arrays = {name: array.astype(np.float32) for name, array in arrays.items()}
+    if change:
+        change(nodes)
+    made = []
+    for position, (kind, *inputs) in enumerate(nodes):
+        output = kind if position < 2 else f"{kind}{(position - 2) // 3}"
+        made.append(helper.make_node(kind, inputs, [output], **({"axis": 1} if kind == "Flatten" else {})))
+    shapes = {"input": [1, 1, 1, 5], made[-1].output[0]: [1, 3]}
+    ends = [helper.make_tensor_value_info(name, TensorProto.FLOAT, shape) for name, shape in shapes.items()]
+    constants = [numpy_helper.from_array(array, name) for name, array in arrays.items()]
+    model = helper.make_model(helper.make_graph(made, "net", ends[:1], ends[1:], constants))
+    onnx.save(model, path)
+    return {name: array.astype(np.float64) for name, array in arrays.items()}
+
+
+def test_onnx_weights_are_read_exactly(tmp_path):
+    benchmark = acasxu()
+    w = graph(tmp_path / "net.onnx")
+    network = rn.load(benchmark.read_module(tmp_path / "net.onnx"), np.zeros((1, 5)))
+    x = np.random.default_rng(1).normal(size=(50, 5))
+    y = np.maximum((x - w["mean"].ravel()) @ w["W0"] + w["b0"], 0)
+    y = np.maximum(y @ w["W1"] + w["b1"], 0) @ w["W2"] + w["b2"]
+    np.testing.assert_allclose(network.forward(x), y, rtol=1e-12, atol=1e-12)
+    np.testing.assert_array_equal(network.unit_layers[0].weight, w["W0"].T)
+    assert [layer.n_out for layer in network.unit_layers] == [4, 4]
+
+
+@pytest.mark.parametrize(
+    ("change", "says"),
+    [
+        (lambda nodes: nodes[0].reverse() or nodes[0].insert(0, nodes[0].pop()), "node Sub reads mean, input"),
+        (lambda nodes: nodes[4].__setitem__(0, "Tanh"), "nodes Sub, Flatten, MatMul, Add, Tanh"),
+        (lambda nodes: nodes[5].__setitem__(1, "Add0"), "node MatMul1 reads Add0, W1"),
+        (lambda nodes: nodes.pop(), "nodes Sub, Flatten"),
+    ],
+    ids=["constant minus input", "another activation", "a skipped activation", "a missing bias"],
+)
+def test_another_onnx_graph_is_refused(tmp_path, change, says):
+    graph(tmp_path / "net.onnx", change)
+    with pytest.raises(rn.InputError, match=says):
+        acasxu().read_module(tmp_path / "net.onnx")
