@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from regionenum.domain import Box
     from regionenum.enumeration import enumerate_regions
-    from regionenum.errors import EngineError, InputError, RunError
+    from regionenum.errors import EngineError, InputError, RunError, WorkerError
     from regionenum.network.layers import Network
     from regionenum.network.load import load
     from regionenum.results.reader import open_run
@@ -23,6 +23,7 @@ __all__ = [
     "InputError",
     "Network",
     "RunError",
+    "WorkerError",
     "__version__",
     "enumerate_regions",
     "load",
@@ -35,6 +36,7 @@ _HOMES = {
     "InputError": "errors",
     "Network": "network.layers",
     "RunError": "errors",
+    "WorkerError": "errors",
     "enumerate_regions": "enumeration",
     "load": "network.load",
     "open_run": "results.reader",

@@ -11,3 +11,7 @@ class EngineError(RuntimeError):
 
 class RunError(RuntimeError):
     """A run directory that cannot be written any further (command line: exit code 1)."""
+
+
+class WorkerError(RuntimeError):
+    """A worker failed or died (command line: exit code 1). A run directory can be resumed."""

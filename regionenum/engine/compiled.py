@@ -79,7 +79,8 @@ class CompiledEngine:
             return
         explorer = self.explorer(problem, record)
         explorer.start(explorer.root)
-        yield Batch(explorer.domain_statistics(), cells=None if record is Record.NONE else explorer.take_cells())
+        cells = None if record is Record.NONE else explorer.take_cells()
+        yield Batch(Statistics.domain(problem.depth, problem.dim), cells=cells)
         nodes = 2000
         while not explorer.finished:
             start = time.perf_counter()
@@ -118,12 +119,6 @@ class CompiledExplorer:
             witness=np.zeros(0),
             parent=-1,
         )
-
-    def domain_statistics(self) -> Statistics:
-        """The domain as a cell."""
-        statistics = Statistics.zeros(self._problem.depth, self._problem.dim)
-        statistics.cells[0, self._problem.dim] = 1
-        return statistics
 
     @property
     def finished(self) -> bool:
@@ -269,8 +264,7 @@ def _buffer_rows(tables: Tables) -> int:
 
 def whole_domain(problem: Problem, record: Record) -> Batch:
     """The one region of a network without units."""
-    statistics = Statistics.zeros(0, problem.dim)
-    statistics.cells[0, problem.dim] = 1
+    statistics = Statistics.domain(0, problem.dim)
     if record == Record.NONE:
         return Batch(statistics)
     return Batch(

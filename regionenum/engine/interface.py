@@ -11,7 +11,7 @@ import enum
 import hashlib
 from collections.abc import Iterator
 from dataclasses import dataclass, field, fields
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 import numpy.typing as npt
@@ -88,6 +88,13 @@ class Statistics:
     def zeros(cls, depth: int, dim: int) -> Statistics:
         """No cells yet."""
         return cls(*(np.zeros((depth + 1, dim + 1), np.int64) for _ in fields(cls)))
+
+    @classmethod
+    def domain(cls, depth: int, dim: int) -> Statistics:
+        """The domain as a cell, its children not counted."""
+        statistics = cls.zeros(depth, dim)
+        statistics.cells[0, dim] = 1
+        return statistics
 
     def close(self, cell: OpenCell) -> None:
         """Add the children of a cell, all of which have been counted."""
@@ -233,6 +240,11 @@ class Explorer(Protocol):
     `rest().open_cells`: whoever distributes subtrees adds them up (`Statistics.close`).
     """
 
+    @property
+    def root(self) -> Subtree:
+        """The whole domain."""
+        ...
+
     def start(self, subtree: Subtree, first_number: int = 0) -> None:
         """Begin a subtree; the cells found are numbered from `first_number`."""
         ...
@@ -248,6 +260,17 @@ class Explorer(Protocol):
 
     def rest(self) -> Rest:
         """What is left. Ends the exploration: go on with `start`."""
+        ...
+
+
+@runtime_checkable
+class SplittableEngine(Protocol):
+    """An engine whose tree can be explored in parts."""
+
+    name: str
+
+    def explorer(self, problem: Problem, record: Record = Record.NONE) -> Explorer:
+        """An explorer of the subtrees of a problem with at least one unit layer."""
         ...
 
 

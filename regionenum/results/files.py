@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import IO
 
-from regionenum.errors import RunError
+from regionenum.errors import InputError, RunError
 
 
 def write_atomically(path: Path, write: Callable[[Path], object]) -> int:
@@ -40,3 +42,20 @@ def disk_errors(directory: Path) -> Iterator[None]:
             f"run directory {directory}: writing failed ({error.strerror or error}); free space or mend the "
             "permissions and start again; the parts listed in its manifest remain valid"
         ) from error
+
+
+def lock(directory: Path) -> IO[bytes]:
+    """Hold the directory until the returned file is closed or the process ends.
+
+    Raises
+    ------
+    InputError
+        If another process holds it.
+    """
+    file = (directory / "lock").open("ab")
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError as error:
+        file.close()
+        raise InputError(f"{directory} is being written by another process; wait for it, or give another folder") from error
+    return file

@@ -37,6 +37,12 @@ class Manifest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     network : content hash of the network
     domain : description of the domain
     statistics : name of the statistic -> (depth + 1, dim + 1) counts, over everything committed
+    parts : the committed parts
+    frontier : file that holds what is left to explore, as of this commit; empty when nothing is, or the engine cannot
+        go on from the middle
+    attempt : how often the run was started or resumed; part of the names of files, so that what a dead attempt left
+        behind is never taken for this one's
+    stopped : why the last attempt ended before the tree was exhausted, as far as it could say
     """
 
     format: int
@@ -50,6 +56,9 @@ class Manifest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     statistics: dict[str, list[list[int]]]
     counters: Counters
     parts: tuple[Part, ...] = ()
+    frontier: str = ""
+    attempt: int = 1
+    stopped: str = ""
 
     def write(self, directory: Path) -> None:
         """Replace the manifest of a directory."""

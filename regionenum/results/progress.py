@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from regionenum.engine.interface import Batch, Counters, Problem, Statistics
+from regionenum.engine.interface import Counters, Problem, Statistics
 
 
 @dataclass(frozen=True)
@@ -44,10 +44,10 @@ class Totals:
         """Nothing found yet."""
         return cls(Statistics.zeros(problem.depth, problem.dim))
 
-    def add(self, batch: Batch) -> None:
-        """Add what a batch found."""
-        self.statistics.add(batch.statistics)
-        self.counters.add(batch.counters)
+    @property
+    def regions(self) -> int:
+        """Regions found so far."""
+        return int(self.statistics.cells[-1].sum())
 
     def progress(self) -> Progress:
         """The present moment as a record."""

@@ -1,0 +1,126 @@
+"""The driver: hands out subtrees, takes results, and decides how long a task may take.
+
+The executor says how many tasks it would like to have; the driver fills it up from the ledger, books what comes back, and
+yields it. Budgets follow the length of the list of waiting subtrees, as in mplrs (Avis and Jordan, Mathematical
+Programming Computation 2018): short while there is too little to go round, so that subtrees come back soon; long once
+there is plenty, so that messages are few.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Protocol
+
+from regionenum.parallel.ledger import Ledger
+from regionenum.parallel.stop import Stop
+from regionenum.parallel.task import Task, TaskResult
+
+COLLECT_SECONDS = 0.2
+"""Longest wait for a result before signals and limits are looked at again."""
+
+
+class Executor(Protocol):
+    """Runs tasks somewhere."""
+
+    workers: int
+
+    @property
+    def wanted(self) -> int:
+        """How many more tasks it can take now."""
+        ...
+
+    def submit(self, task: Task) -> None:
+        """Take a task."""
+        ...
+
+    def collect(self, seconds: float) -> list[TaskResult]:
+        """Results that arrived; waits up to that long for the first. Raises when a worker failed or died."""
+        ...
+
+    def hurry(self) -> None:
+        """Ask all workers to end their tasks after the present step."""
+        ...
+
+    def close(self) -> None:
+        """Dismiss the workers."""
+        ...
+
+
+@dataclass(frozen=True)
+class Budget:
+    """How much a task may do.
+
+    Attributes
+    ----------
+    shortest, longest : seconds
+    bundle : most subtrees in a task
+    """
+
+    shortest: float = 0.02
+    longest: float = 1.0
+    bundle: int = 64
+
+    def seconds(self, waiting: int, workers: int) -> float:
+        """From `shortest`, with one subtree or less for each worker, to `longest`, with sixteen or more."""
+        share = waiting / (16 * workers)
+        return self.shortest + (self.longest - self.shortest) * min(share, 1.0)
+
+    def subtrees(self, waiting: int, workers: int) -> int:
+        """A fair share of what waits, with enough left for several rounds."""
+        return max(1, min(self.bundle, waiting // (4 * workers)))
+
+
+@dataclass
+class Load:
+    """How busy the run was; seconds are summed over tasks.
+
+    Attributes
+    ----------
+    tasks : results taken
+    busy : seconds that workers spent in tasks
+    dry : how often a worker wanted a task and none was waiting while others were in flight
+    """
+
+    tasks: int = 0
+    busy: float = 0.0
+    dry: int = 0
+
+
+def drive(
+    ledger: Ledger, executor: Executor, stop: Stop, load: Load, budget: Budget, regions: int = 0
+) -> Iterator[TaskResult | None]:
+    """Run until the ledger is drained, or the reason to stop has been seen and every task in flight is back.
+
+    Yields every result, which the caller has to settle in the ledger before going on: only it knows when ledger and
+    totals agree. Yields None when no result came for a while.
+
+    Parameters
+    ----------
+    regions : regions found before, for `Stop.max_regions`
+    """
+    hurried = False
+    while not ledger.drained:
+        if stop.check(regions) is not None:
+            if not hurried:
+                executor.hurry()
+                hurried = True
+            if not ledger.flying:
+                return
+        else:
+            wanted = executor.wanted
+            if wanted and not ledger.waiting and ledger.flying:
+                load.dry += 1
+            while executor.wanted and ledger.waiting:
+                n = len(ledger.waiting)
+                executor.submit(
+                    ledger.issue(budget.subtrees(n, executor.workers), budget.seconds(n, executor.workers))
+                )
+        results = executor.collect(COLLECT_SECONDS)
+        for result in results:
+            load.tasks += 1
+            load.busy += result.seconds
+            regions += int(result.statistics.cells[-1].sum())
+            yield result
+        if not results:
+            yield None

@@ -1,0 +1,73 @@
+"""Reasons to stop before the end: signals, limits, a stop file. Every one of them only sets a flag."""
+
+from __future__ import annotations
+
+import signal
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import FrameType
+
+FILE_SECONDS = 1.0
+"""Time between two looks for the stop file."""
+
+SIGNALS = (signal.SIGUSR1, signal.SIGTERM, signal.SIGINT)
+"""SIGUSR1 is the one warning that every launcher delivers to its ranks; SIGTERM and Ctrl-C where they get through."""
+
+
+@dataclass
+class Stop:
+    """Whether, and why, to stop.
+
+    Parameters
+    ----------
+    time_limit : seconds from the making of this object, or None
+    max_regions : stop once this many regions are found, or None
+    file : stop once this file exists, or None
+    """
+
+    time_limit: float | None = None
+    max_regions: int | None = None
+    file: Path | None = None
+    reason: str | None = None
+    _since: float = field(default_factory=time.monotonic)
+    _looked: float = 0.0
+
+    def request(self, reason: str) -> None:
+        """Stop as soon as possible; the first reason is kept."""
+        self.reason = self.reason or reason
+
+    def check(self, regions: int) -> str | None:
+        """The reason to stop, if there is one by now."""
+        now = time.monotonic()
+        if self.time_limit is not None and now - self._since >= self.time_limit:
+            self.request(f"the time limit of {self.time_limit:g} s is reached")
+        if self.max_regions is not None and regions >= self.max_regions:
+            self.request(f"{regions:,} regions are found, the limit is {self.max_regions:,}")
+        if self.file is not None and now - self._looked >= FILE_SECONDS:
+            self._looked = now
+            if self.file.exists():
+                self.request(f"the stop file {self.file} exists")
+        return self.reason
+
+    @contextmanager
+    def listening(self) -> Iterator[None]:
+        """Turn signals into requests; a second Ctrl-C interrupts at once. Only the main thread can listen."""
+        if threading.current_thread() is not threading.main_thread():
+            yield
+            return
+
+        def note(number: int, frame: FrameType | None) -> None:
+            if number == signal.SIGINT and self.reason is not None:
+                raise KeyboardInterrupt
+            self.request(f"{signal.Signals(number).name} was received")
+
+        before = {number: signal.signal(number, note) for number in SIGNALS}
+        try:
+            yield
+        finally:
+            for number, handler in before.items():
+                signal.signal(number, handler)

@@ -1,0 +1,122 @@
+"""A task is a handful of subtrees and a budget; whoever runs it gives back what was found and what is left.
+
+Nothing of a task is kept by its worker afterwards, so that a checkpoint is the driver's state alone, and it does not
+matter who runs what.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+from regionenum.engine.interface import Cells, Counters, Explorer, OpenCell, Statistics, Subtree
+
+NUMBERS_PER_TASK = 1 << 32
+"""Cells are numbered from task number * NUMBERS_PER_TASK on."""
+
+STEP_SECONDS = 0.02
+"""Aim for the length of one step of an explorer, between which a worker looks at the clock and at messages."""
+
+
+class Depository(Protocol):
+    """Where workers put recorded cells."""
+
+    def deposit(self, cells: list[Cells], task: int) -> Any:
+        """Put the cells of a task away, and return what the driver's side needs to take them over."""
+        ...
+
+
+@dataclass(frozen=True)
+class Task:
+    """Work to be done.
+
+    Attributes
+    ----------
+    number : from 0, never used twice in a run
+    subtrees : explored in order, while the budget lasts
+    seconds : budget; at least one step is made
+    """
+
+    number: int
+    subtrees: list[Subtree]
+    seconds: float
+
+
+@dataclass
+class TaskResult:
+    """Work done. `rest` is in the order of a stack; `statistics` leave out the children of the cells in `open_cells`."""
+
+    number: int
+    statistics: Statistics
+    counters: Counters = field(default_factory=Counters)
+    rest: list[Subtree] = field(default_factory=list)
+    open_cells: list[OpenCell] = field(default_factory=list)
+    deposit: Any = None
+    seconds: float = 0.0
+    worker: int = 0
+
+
+class TaskRunner:
+    """Runs tasks on one explorer, in steps short enough to be interrupted.
+
+    Parameters
+    ----------
+    explorer : set to the problem
+    depth, dim : of the problem
+    depository : where recorded cells go; None if nothing is recorded
+    """
+
+    def __init__(self, explorer: Explorer, depth: int, dim: int, depository: Depository | None) -> None:
+        self._explorer, self._depth, self._dim, self._depository = explorer, depth, dim, depository
+        self._nodes = 1000
+
+    def steps(self, task: Task, hurry: Callable[[], bool] = lambda: False) -> Iterator[TaskResult | None]:
+        """Run a task: yield None after every step but the last, and the result at the end.
+
+        hurry : asked after every step; once it says yes the task ends there.
+        """
+        start = time.monotonic()
+        result = TaskResult(task.number, Statistics.zeros(self._depth, self._dim))
+        found: list[Cells] = []
+        number = task.number * NUMBERS_PER_TASK
+        waiting = list(reversed(task.subtrees))
+        stop = False
+        while waiting and not stop:
+            self._explorer.start(waiting.pop(), number)
+            while not self._explorer.finished:
+                before = time.monotonic()
+                batch = self._explorer.step(self._nodes)
+                now = time.monotonic()
+                self._adapt(now - before)
+                result.statistics.add(batch.statistics)
+                result.counters.add(batch.counters)
+                if batch.cells is not None and len(batch.cells):
+                    found.append(batch.cells)
+                stop = now - start >= task.seconds or hurry()
+                if stop:
+                    break
+                if not self._explorer.finished:
+                    yield None
+            number = task.number * NUMBERS_PER_TASK + int(result.statistics.cells[1:].sum())
+            left = self._explorer.rest()
+            result.rest = waiting + left.subtrees
+            result.open_cells += left.open_cells
+        if found and self._depository is not None:
+            result.deposit = self._depository.deposit(found, task.number)
+        result.seconds = time.monotonic() - start
+        yield result
+
+    def run(self, task: Task, hurry: Callable[[], bool] = lambda: False) -> TaskResult:
+        """Run a task to its end."""
+        for outcome in self.steps(task, hurry):
+            if outcome is not None:
+                return outcome
+        raise AssertionError("a task ends with its result")
+
+    def _adapt(self, seconds: float) -> None:
+        if seconds < STEP_SECONDS / 2:
+            self._nodes = min(2 * self._nodes, 1 << 40)
+        elif seconds > 2 * STEP_SECONDS:
+            self._nodes = max(self._nodes // 2, 1)

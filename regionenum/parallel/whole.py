@@ -1,0 +1,49 @@
+"""Engines that cannot be split: the whole tree is one subtree that stays in this process."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+
+from regionenum.engine.interface import Batch, Engine, Problem, Record, Statistics, Subtree
+from regionenum.parallel.task import Depository, Task, TaskResult
+
+WHOLE = Subtree(0, np.zeros(0, np.int8), np.zeros(0, np.int16), (0, 0), np.zeros(0), -1)
+"""The only subtree of such an engine."""
+
+
+class WholeTreeExecutor:
+    """Gives back one batch of the engine for every task, and the same subtree as the rest until the engine is done."""
+
+    workers = 1
+
+    def __init__(self, engine: Engine, problem: Problem, record: Record, depository: Depository | None) -> None:
+        self._batches: Iterator[Batch] = engine.explore(problem, record)
+        self._problem, self._depository = problem, depository
+        self._task: Task | None = None
+
+    @property
+    def wanted(self) -> int:
+        return int(self._task is None)
+
+    def submit(self, task: Task) -> None:
+        self._task = task
+
+    def collect(self, seconds: float) -> list[TaskResult]:
+        if self._task is None:
+            return []
+        task, self._task = self._task, None
+        batch = next(self._batches, None)
+        if batch is None:
+            return [TaskResult(task.number, Statistics.zeros(self._problem.depth, self._problem.dim))]
+        deposit = None
+        if batch.cells is not None and len(batch.cells) and self._depository is not None:
+            deposit = self._depository.deposit([batch.cells], task.number)
+        return [TaskResult(task.number, batch.statistics, batch.counters, task.subtrees, deposit=deposit)]
+
+    def hurry(self) -> None:
+        pass
+
+    def close(self) -> None:
+        pass
