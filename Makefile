@@ -8,7 +8,7 @@ TORCH := torch==2.13.0
 .PHONY: demo test lint types check clean
 
 demo: $(VENV)/.ready
-	$(BIN)/python benchmarks/demo.py
+	$(BIN)/python -m benchmarks.demo
 
 test: lint types
 	$(BIN)/python -m pytest
