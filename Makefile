@@ -8,7 +8,7 @@ TORCH := torch==2.13.0
 .PHONY: demo test lint types check clean
 
 demo: $(VENV)/.ready
-	$(BIN)/python benchmarks/demo.py
+	$(BIN)/python -m benchmarks.demo
 
 test: lint types
 	$(BIN)/python -m pytest
@@ -20,11 +20,12 @@ lint: $(VENV)/.ready
 types: $(VENV)/.ready
 	$(BIN)/mypy
 
-# torch is installed first and by itself: its exact version selects a CPU build, and later requirements find it satisfied.
+# The doctor compiles the kernels, once on this machine. torch is installed first and by itself: its exact version selects a CPU build, and later requirements find it satisfied.
 $(VENV)/.ready: pyproject.toml
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check $(TORCH)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[torch,benchmarks,test]'
+	$(BIN)/regionenum doctor
 	touch $@
 
 clean:
