@@ -115,6 +115,12 @@ class TaskRunner:
                 return outcome
         raise AssertionError("a task ends with its result")
 
+    def warm(self) -> None:
+        """Load the explorer's kernels, compiling them if need be."""
+        self._explorer.start(self._explorer.root)
+        self._explorer.step(1)
+        self._explorer.rest()
+
     def _adapt(self, seconds: float) -> None:
         if seconds < STEP_SECONDS / 2:
             self._nodes = min(2 * self._nodes, 1 << 40)
