@@ -47,7 +47,6 @@ from regionenum.engine.walk_state import (
     RANK,
     STACK_FULL,
     STAGE,
-    Walk,
     grow_walk,
     make_walk,
 )

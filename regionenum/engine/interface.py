@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field, fields
 from typing import Protocol, runtime_checkable
 
+import msgspec
 import numpy as np
 import numpy.typing as npt
 
@@ -175,8 +176,9 @@ class Batch:
 class Subtree:
     """A cell whose splitting is unfinished: what was decided, from which the cell can be rebuilt alone.
 
-    Decisions are those of `engine/tables.py`: sides of cuts (0 negative, 1 positive) and winners of maxima (positions in
-    their groups), -1 where open. The layers before `layer` are decided throughout, `layer` in part, later ones are absent.
+    Decisions are those of `engine/tables.py`: sides of cuts (0 negative, 1 positive) and winners of maxima (positions
+    in their groups), -1 where open. The layers before `layer` are decided throughout, `layer` in part, later ones are
+    absent.
 
     Attributes
     ----------
@@ -207,8 +209,7 @@ def cell_name(layer: int, sides: npt.NDArray[np.int8], winners: npt.NDArray[np.i
     return hashlib.blake2b(text, digest_size=16).digest()
 
 
-@dataclass(frozen=True)
-class OpenCell:
+class OpenCell(msgspec.Struct, array_like=True, frozen=True):
     """A cell of which some children were counted, and others may be: its subtrees are unfinished or elsewhere.
 
     Attributes

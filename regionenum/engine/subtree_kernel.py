@@ -1,8 +1,8 @@
 """Starting a walk at a subtree: its cell is rebuilt from its decisions alone.
 
-The cell of a subtree is the unit cube cut by the decided cuts and maxima of the layers before, and of its own layer as far
-as they are decided. A hyperplane that does not cut what the ones before it leave is redundant and is left out, so that the
-dictionary has only rows that matter.
+The cell of a subtree is the unit cube cut by the decided cuts and maxima of the layers before, and of its own layer as
+far as they are decided. A hyperplane that does not cut what the ones before it leave is redundant and is left out, so
+that the dictionary has only rows that matter.
 """
 
 from __future__ import annotations
@@ -103,9 +103,9 @@ def _impose_winner(tables, walk, layer, u, winner):
 def load(tables, walk, layer, sides, winners, witness, parent, first_number):
     """Start the walk at the subtree with these decisions; FINISHED, DICTIONARY_FULL (make room, load again) or GAVE_UP.
 
-    sides : (cuts of layers 0 .. layer,) side or OPEN_DECISION; winners : (units of layers 0 .. layer,) likewise; those of
-    layers before `layer` are all decided. witness : (dim,) a point inside, or empty. parent : number of the cell of the
-    layer before. first_number : number of the first cell found.
+    sides : (cuts of layers 0 .. layer,) side or OPEN_DECISION; winners : (units of layers 0 .. layer,) likewise; those
+    of layers before `layer` are all decided. witness : (dim,) a point inside, or empty. parent : number of the cell of
+    the layer before. first_number : number of the first cell found.
     """
     table, label, path, at = walk.cells[0], walk.labels[0], walk.tally.path, tables.at
     unit_cube(table, label)
@@ -126,7 +126,7 @@ def load(tables, walk, layer, sides, winners, witness, parent, first_number):
             if label[SIZE, N_ROWS] + 2 * BLOCK > table.shape[1]:
                 return DICTIONARY_FULL
             outcome = _impose_cut(tables, walk, k, c, sides[c])
-            if outcome == BROKEN or outcome == DECIDED:
+            if outcome in (BROKEN, DECIDED):
                 return GAVE_UP
             if k == layer:
                 walk.given[c] = 1
@@ -136,7 +136,7 @@ def load(tables, walk, layer, sides, winners, witness, parent, first_number):
             if label[SIZE, N_ROWS] + tables.units.member[u + 1] - tables.units.member[u] + 2 * BLOCK > table.shape[1]:
                 return DICTIONARY_FULL
             outcome = _impose_winner(tables, walk, k, u, winners[u])
-            if outcome == BROKEN or outcome == DECIDED:
+            if outcome in (BROKEN, DECIDED):
                 return GAVE_UP
             if k == layer:
                 walk.given_winner[u] = 1

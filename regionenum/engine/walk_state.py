@@ -77,7 +77,7 @@ def make_walk(problem: Problem, tables: Tables, recorded_rows: int, stack_size: 
     dim, depth = tables.dim, tables.depth
     n_units = int(tables.at[-1, UNIT])
     cells, labels = make_cells(stack_size, dim, capacity)
-    walk = Walk(
+    return Walk(
         cells=cells,
         labels=labels,
         stack=np.zeros((stack_size, STACK_FIELDS), np.int64),
@@ -105,7 +105,6 @@ def make_walk(problem: Problem, tables: Tables, recorded_rows: int, stack_size: 
         given=np.zeros(int(tables.at[-1, CUT]), np.int8),
         given_winner=np.zeros(n_units, np.int8),
     )
-    return walk
 
 
 def grow_walk(walk: Walk, stack_size: int, capacity: int) -> Walk:

@@ -1,7 +1,7 @@
 """The driver: hands out subtrees, takes results, and decides how long a task may take.
 
-The executor says how many tasks it would like to have; the driver fills it up from the ledger, books what comes back, and
-yields it. Budgets follow the length of the list of waiting subtrees, as in mplrs (Avis and Jordan, Mathematical
+The executor says how many tasks it would like to have; the driver fills it up from the ledger and yields what comes
+back. Budgets follow the length of the list of waiting subtrees, as in mplrs (Avis and Jordan, Mathematical
 Programming Computation 2018): short while there is too little to go round, so that subtrees come back soon; long once
 there is plenty, so that messages are few.
 """
@@ -9,7 +9,7 @@ there is plenty, so that messages are few.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol
 
 from regionenum.parallel.ledger import Ledger
@@ -72,19 +72,41 @@ class Budget:
 
 
 @dataclass
-class Load:
-    """How busy the run was; seconds are summed over tasks.
-
-    Attributes
-    ----------
-    tasks : results taken
-    busy : seconds that workers spent in tasks
-    dry : how often a worker wanted a task and none was waiting while others were in flight
-    """
+class WorkerLoad:
+    """What one worker did: results, the seconds they took, and the regions in them."""
 
     tasks: int = 0
     busy: float = 0.0
+    regions: int = 0
+
+    def take(self, seconds: float, regions: int) -> None:
+        """Count a result."""
+        self.tasks += 1
+        self.busy += seconds
+        self.regions += regions
+
+
+@dataclass
+class Load:
+    """How busy the run was.
+
+    Attributes
+    ----------
+    all : over all workers; seconds are summed over tasks
+    workers : by the number of the worker
+    dry : how often a worker wanted a task and none was waiting while others were in flight
+    """
+
+    all: WorkerLoad = field(default_factory=WorkerLoad)
+    workers: dict[int, WorkerLoad] = field(default_factory=dict)
     dry: int = 0
+
+    def take(self, result: TaskResult) -> int:
+        """Count a result; returns its regions."""
+        regions = int(result.statistics.cells[-1].sum())
+        self.all.take(result.seconds, regions)
+        self.workers.setdefault(result.worker, WorkerLoad()).take(result.seconds, regions)
+        return regions
 
 
 def drive(
@@ -113,14 +135,10 @@ def drive(
                 load.dry += 1
             while executor.wanted and ledger.waiting:
                 n = len(ledger.waiting)
-                executor.submit(
-                    ledger.issue(budget.subtrees(n, executor.workers), budget.seconds(n, executor.workers))
-                )
+                executor.submit(ledger.issue(budget.subtrees(n, executor.workers), budget.seconds(n, executor.workers)))
         results = executor.collect(COLLECT_SECONDS)
         for result in results:
-            load.tasks += 1
-            load.busy += result.seconds
-            regions += int(result.statistics.cells[-1].sum())
+            regions += load.take(result)
             yield result
         if not results:
             yield None

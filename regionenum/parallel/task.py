@@ -8,10 +8,14 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import astuple, dataclass, field
 from typing import Any, Protocol
 
-from regionenum.engine.interface import Cells, Counters, Explorer, OpenCell, Statistics, Subtree
+import msgspec
+import numpy as np
+
+from regionenum.engine.interface import Cells, Counters, Explorer, OpenCell, Statistics
+from regionenum.parallel.parcel import Parcel, seal, unseal
 
 NUMBERS_PER_TASK = 1 << 32
 """Cells are numbered from task number * NUMBERS_PER_TASK on."""
@@ -35,27 +39,55 @@ class Task:
     Attributes
     ----------
     number : from 0, never used twice in a run
-    subtrees : explored in order, while the budget lasts
+    parcels : subtrees, explored in order while the budget lasts
     seconds : budget; at least one step is made
     """
 
     number: int
-    subtrees: list[Subtree]
+    parcels: list[Parcel]
     seconds: float
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _task, (_encode((self.number, self.parcels, self.seconds)),)
 
 
 @dataclass
 class TaskResult:
-    """Work done. `rest` is in the order of a stack; `statistics` leave out the children of the cells in `open_cells`."""
+    """Work done. `rest` is in the order of a stack; `statistics` lack the children of the cells in `open_cells`."""
 
     number: int
     statistics: Statistics
     counters: Counters = field(default_factory=Counters)
-    rest: list[Subtree] = field(default_factory=list)
+    rest: list[Parcel] = field(default_factory=list)
     open_cells: list[OpenCell] = field(default_factory=list)
     deposit: Any = None
     seconds: float = 0.0
     worker: int = 0
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        s, c = self.statistics, self.counters
+        arrays = np.stack([s.cells, s.children, s.max_children, s.unsplit])
+        plain = (self.number, arrays.shape, arrays.tobytes(), astuple(c), self.rest, self.open_cells)
+        return _task_result, (_encode((*plain, self.seconds, self.worker)), self.deposit)
+
+
+# Tasks and their results are pickled as one string of bytes: the driver opens thousands of them in a second.
+
+_encode = msgspec.msgpack.Encoder().encode
+_decode_task = msgspec.msgpack.Decoder(tuple[int, list[Parcel], float]).decode
+_decode_result = msgspec.msgpack.Decoder(
+    tuple[int, tuple[int, ...], bytes, tuple[int, int, int, int, int, int], list[Parcel], list[OpenCell], float, int]
+).decode
+
+
+def _task(content: bytes) -> Task:
+    return Task(*_decode_task(content))
+
+
+def _task_result(content: bytes, deposit: Any) -> TaskResult:
+    number, shape, arrays, counters, rest, open_cells, seconds, worker = _decode_result(content)
+    statistics = Statistics(*np.frombuffer(arrays, np.int64).reshape(shape).copy())
+    return TaskResult(number, statistics, Counters(*counters), rest, open_cells, deposit, seconds, worker)
 
 
 class TaskRunner:
@@ -81,10 +113,10 @@ class TaskRunner:
         result = TaskResult(task.number, Statistics.zeros(self._depth, self._dim))
         found: list[Cells] = []
         number = task.number * NUMBERS_PER_TASK
-        waiting = list(reversed(task.subtrees))
+        waiting = list(reversed(task.parcels))
         stop = False
         while waiting and not stop:
-            self._explorer.start(waiting.pop(), number)
+            self._explorer.start(unseal(waiting.pop()), number)
             while not self._explorer.finished:
                 before = time.monotonic()
                 batch = self._explorer.step(self._nodes)
@@ -101,7 +133,7 @@ class TaskRunner:
                     yield None
             number = task.number * NUMBERS_PER_TASK + int(result.statistics.cells[1:].sum())
             left = self._explorer.rest()
-            result.rest = waiting + left.subtrees
+            result.rest = waiting + [seal(subtree) for subtree in left.subtrees]
             result.open_cells += left.open_cells
         if found and self._depository is not None:
             result.deposit = self._depository.deposit(found, task.number)

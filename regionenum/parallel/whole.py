@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-import numpy as np
-
-from regionenum.engine.interface import Batch, Engine, Problem, Record, Statistics, Subtree
+from regionenum.engine.interface import Batch, Engine, Problem, Record, Statistics
+from regionenum.parallel.parcel import Parcel
 from regionenum.parallel.task import Depository, Task, TaskResult
 
-WHOLE = Subtree(0, np.zeros(0, np.int8), np.zeros(0, np.int16), (0, 0), np.zeros(0), -1)
+WHOLE = Parcel(b"whole", b"")
 """The only subtree of such an engine."""
 
 
@@ -40,7 +39,7 @@ class WholeTreeExecutor:
         deposit = None
         if batch.cells is not None and len(batch.cells) and self._depository is not None:
             deposit = self._depository.deposit([batch.cells], task.number)
-        return [TaskResult(task.number, batch.statistics, batch.counters, task.subtrees, deposit=deposit)]
+        return [TaskResult(task.number, batch.statistics, batch.counters, task.parcels, deposit=deposit)]
 
     def hurry(self) -> None:
         pass
