@@ -277,13 +277,13 @@ def main(argv: list[str] | None = None) -> int:
     )
     work = options.regions / recording.regions_per_second
     print(f"SIMULATED: {options.regions:.3g} regions, {work:,.0f} core seconds")
-    print(f"{'ranks':>7} {'seconds':>10} {'efficiency':>11} {'coordinator busy':>17} {'tasks':>10} {'longest list':>13}")
+    print(
+        f"{'ranks':>7} {'seconds':>10} {'efficiency':>11} {'coordinator busy':>17} {'tasks':>10} {'longest list':>13}"
+    )
     outcomes = []
     for ranks in (1, 2, 4, 16, 64, 256, 1024, 4096, 8192, 16384):
         outcome = (
-            Outcome(1, work, 1.0, 0.0, 0, 0)
-            if ranks == 1
-            else Simulation(recording, costs, ranks, Budget()).run(work)
+            Outcome(1, work, 1.0, 0.0, 0, 0) if ranks == 1 else Simulation(recording, costs, ranks, Budget()).run(work)
         )
         outcomes.append(outcome)
         print(
