@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import argparse
 import heapq
+import itertools
 import json
 import pickle
 import random
@@ -47,7 +48,7 @@ def generic(widths: tuple[int, ...], seed: int = 0) -> rn.Network:
     """A generic ReLU network."""
     rng = np.random.default_rng(seed)
     layers = []
-    for k, (n_in, n_out) in enumerate(zip(widths, widths[1:], strict=False)):
+    for k, (n_in, n_out) in enumerate(itertools.pairwise(widths)):
         weight, bias = rng.uniform(-1, 1, (n_out, n_in)), rng.uniform(-1, 1, n_out)
         layers.append(Layer(f"layers.{k}", weight, bias, Units.pointwise(RELU, n_out)))
     return rn.Network(tuple(layers), (widths[0],))

@@ -1,5 +1,6 @@
 """The command line under mpiexec, with whatever MPI is beside this Python: its launcher, or `mpiexec` on the path."""
 
+import itertools
 import os
 import shutil
 import signal
@@ -60,7 +61,7 @@ def finish(process, seconds=120):
 def network(path, *widths):
     rng = np.random.default_rng(7)
     layers = []
-    for k, (n_in, n_out) in enumerate(zip(widths, widths[1:], strict=False)):
+    for k, (n_in, n_out) in enumerate(itertools.pairwise(widths)):
         weight, bias = rng.uniform(-1, 1, (n_out, n_in)), rng.uniform(-1, 1, n_out)
         layers.append(Layer(f"layers.{k}", weight, bias, Units.pointwise(RELU, n_out)))
     save_npz(rn.Network(tuple(layers), (widths[0],)), path)
