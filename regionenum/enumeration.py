@@ -21,12 +21,15 @@ from regionenum.parallel import journal
 from regionenum.parallel.driver import Budget, Executor, Load, drive
 from regionenum.parallel.ledger import Ledger
 from regionenum.parallel.local import ProcessExecutor, SerialExecutor
+from regionenum.parallel.parcel import seal
 from regionenum.parallel.stop import Stop
 from regionenum.parallel.task import TaskRunner
 from regionenum.parallel.whole import WHOLE, WholeTreeExecutor
+from regionenum.results.deposit import Depository, MemorySink
 from regionenum.results.progress import Progress, Totals
+from regionenum.results.status import Activity, WorkerStatus
 from regionenum.results.summary import Result
-from regionenum.results.writer import Depository, MemorySink, RunWriter
+from regionenum.results.writer import RunWriter
 
 ENGINES = ("compiled", "highs")
 """Names of the engines: the compiled one, and the slow, independent reference on HiGHS."""
@@ -38,8 +41,9 @@ ExecutorOf = Callable[[Callable[[], TaskRunner]], Executor]
 class Enumeration:
     """One enumeration of the regions of a network over a domain.
 
-    `run` yields a `Progress` for every result of the driver; once it is exhausted, or was closed, `result` gives what
-    was found. A run directory holds a valid, incomplete run at every moment.
+    `run` yields a `Progress` for every result of the driver, and now and then without one; once it is exhausted, or was
+    closed, `result` gives what was found. A run directory holds a valid, incomplete run from the first moment of `run`
+    on, and belongs to this object until `run` or `close` ends.
 
     Parameters
     ----------
@@ -48,6 +52,7 @@ class Enumeration:
     stop : reasons to stop before the end
     budget : how long tasks may take
     executor : makes another executor than `workers` would
+    commit_seconds : longest time between two commits of a run directory
 
     Raises
     ------
@@ -70,12 +75,12 @@ class Enumeration:
         stop: Stop | None = None,
         budget: Budget | None = None,
         executor: ExecutorOf | None = None,
+        commit_seconds: float | None = None,
     ) -> None:
         self._network, self._domain = network, domain
         self._record = _record(record)
         self._engine = engine_by_name(engine) if isinstance(engine, str) else engine
         self._problem = Problem.over(network, domain)
-        self._splittable = isinstance(self._engine, SplittableEngine) and self._problem.depth > 0
         if workers < 1:
             raise InputError(f"workers={workers}: give the number of worker processes, at least 1")
         if (workers > 1 or executor) and not isinstance(self._engine, SplittableEngine):
@@ -88,39 +93,67 @@ class Enumeration:
             if resume:
                 raise InputError("resume needs the run directory of the run; give out")
             self._sink: MemorySink | RunWriter = MemorySink(self._problem, self._record)
-            self._totals, frontier = Totals.of(self._problem), b""
-        else:
-            resolved = config or {
-                "domain": domain.describe(),
-                "record": str(self._record),
-                "exact": False,
-                "engine": self._engine.name,
-                "out": str(out),
-            }
-            self._sink = RunWriter(
-                Path(out), self._problem, domain, self._record, self._engine.name, resolved, resume=resume
-            )
-            self._totals, frontier = self._sink.totals, self._sink.frontier
-        if frontier:
-            self._ledger = journal.decode(frontier, out)
-        elif self._totals.complete:
-            self._ledger = Ledger()
-        elif not self._splittable:
-            self._ledger = Ledger.of([WHOLE])
-        else:
-            self._ledger = Ledger.of([self._engine.explorer(self._problem).root])  # type: ignore[attr-defined]
-            self._totals.statistics.add(Statistics.domain(self._problem.depth, self._problem.dim))
+            self._totals, self._ledger = self._beginning()
+            return
+        writer = RunWriter(
+            Path(out),
+            self._problem,
+            domain,
+            self._record,
+            self._engine.name,
+            config or self._described(out),
+            resume=resume,
+            commit_seconds=commit_seconds,
+        )
+        self._sink = writer
+        try:
+            if writer.frontier:
+                self._totals, self._ledger = writer.totals, journal.decode(writer.frontier, writer.frontier_file)
+            elif writer.totals.complete:
+                self._totals, self._ledger = writer.totals, Ledger()
+            else:
+                self._totals, self._ledger = self._beginning()
+        except BaseException:
+            writer.close()
+            raise
+
+    def _described(self, out: str | PathLike[str]) -> dict[str, Any]:
+        return {
+            "domain": self._domain.describe(),
+            "record": str(self._record),
+            "exact": False,
+            "engine": self._engine.name,
+            "out": str(out),
+        }
+
+    @property
+    def resumable(self) -> bool:
+        """Whether this enumeration could go on from the middle: an engine that cannot be split has to start again."""
+        return isinstance(self._engine, SplittableEngine) and self._problem.depth > 0
+
+    def _beginning(self) -> tuple[Totals, Ledger]:
+        """Nothing found, and everything to explore."""
+        totals = Totals.of(self._problem)
+        if not isinstance(self._engine, SplittableEngine) or self._problem.depth == 0:
+            return totals, Ledger.of([WHOLE])
+        totals.statistics.add(Statistics.domain(self._problem.depth, self._problem.dim))
+        return totals, Ledger.of([seal(self._engine.explorer(self._problem).root)])
 
     def run(self) -> Generator[Progress, None, None]:
         """Yield progress until the tree is exhausted or there is a reason to stop; either way the run is valid.
 
-        Closing the generator, or an exception, leaves what was committed.
+        Closing the generator, or an exception, loses no more than the tasks that were not back.
         """
+        try:
+            if not self._totals.complete:
+                yield from self._run()
+        finally:
+            self.close()
+
+    def _run(self) -> Generator[Progress, None, None]:
         totals, sink = self._totals, self._sink
-        if totals.complete:
-            sink.close()
-            return
         start = time.monotonic() - totals.seconds
+        # the first commit gives this attempt its number, before any worker writes under it
         self._commit()
         executor = self._executor()
         # False while a result is taken in, when rows and statistics may not yet agree and must not be committed
@@ -139,22 +172,39 @@ class Enumeration:
                         settled = True
                     if sink.commit_due():
                         self._commit()
-                    sink.note(totals)
+                    sink.note(totals, self.activity)
                     yield totals.progress()
             totals.complete = self._ledger.drained
         finally:
-            executor.close()
-            totals.seconds = time.monotonic() - start
-            if settled:
-                self._commit()
-            sink.close()
+            try:
+                executor.close()
+            finally:
+                totals.seconds = time.monotonic() - start
+                if settled:
+                    self._commit()
+
+    def activity(self) -> Activity:
+        """What the driver's side is doing."""
+        return Activity(
+            waiting=len(self._ledger.waiting),
+            in_flight=sum(map(len, self._ledger.flying.values())),
+            dry=self.load.dry,
+            workers=tuple(
+                WorkerStatus(number, load.tasks, load.regions, load.busy)
+                for number, load in sorted(self.load.workers.items())
+            ),
+        )
+
+    def close(self) -> None:
+        """Let go of the run directory, if `run` was not begun."""
+        self._sink.close()
 
     def _commit(self) -> None:
-        frontier = journal.encode(self._ledger) if self._splittable and not self._totals.complete else b""
+        frontier = journal.encode(self._ledger) if self.resumable and not self._totals.complete else b""
         self._sink.commit(self._totals, frontier, self.stop.reason or "")
 
     def _executor(self) -> Executor:
-        if not self._splittable:
+        if not isinstance(self._engine, SplittableEngine) or not self.resumable:
             return WholeTreeExecutor(self._engine, self._problem, self._record, self._sink.depository)
         make = partial(make_runner, self._engine, self._problem, self._record, self._sink.depository)
         return self._executor_of(make)
@@ -195,6 +245,7 @@ def enumerate_regions(
     resume: bool = False,
     time_limit: float | None = None,
     max_regions: int | None = None,
+    stop_file: str | PathLike[str] | None = None,
 ) -> Result:
     """Enumerate the full-dimensional activation regions of a network over a domain.
 
@@ -215,6 +266,7 @@ def enumerate_regions(
     resume : go on with the run in `out`, with any number of workers
     time_limit : stop after that many seconds
     max_regions : stop soon after that many regions are found
+    stop_file : stop once this file exists
 
     Returns
     -------
@@ -233,7 +285,8 @@ def enumerate_regions(
         If a worker failed or died; a run directory can be resumed.
     """
     refuse_unavailable(exact=exact)
-    stop = Stop(time_limit=time_limit, max_regions=max_regions)
+    file = None if stop_file is None else Path(stop_file)
+    stop = Stop(time_limit=time_limit, max_regions=max_regions, file=file)
     enumeration = Enumeration(
         net, domain, record=record, out=out, engine=engine, workers=workers, resume=resume, stop=stop
     )

@@ -11,6 +11,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from types import FrameType
 
+from regionenum.errors import InputError
+
 FILE_SECONDS = 1.0
 """Time between two looks for the stop file."""
 
@@ -34,7 +36,14 @@ class Stop:
     file: Path | None = None
     reason: str | None = None
     _since: float = field(default_factory=time.monotonic)
-    _looked: float = 0.0
+    _looked: float = -FILE_SECONDS
+    _interrupted: bool = False
+
+    def __post_init__(self) -> None:
+        if self.time_limit is not None and not self.time_limit >= 0:
+            raise InputError(f"time limit {self.time_limit}: give a number of seconds, at least 0")
+        if self.max_regions is not None and self.max_regions < 1:
+            raise InputError(f"max_regions={self.max_regions}: give a number of regions, at least 1")
 
     def request(self, reason: str) -> None:
         """Stop as soon as possible; the first reason is kept."""
@@ -61,8 +70,10 @@ class Stop:
             return
 
         def note(number: int, frame: FrameType | None) -> None:
-            if number == signal.SIGINT and self.reason is not None:
-                raise KeyboardInterrupt
+            if number == signal.SIGINT:
+                if self._interrupted:
+                    raise KeyboardInterrupt
+                self._interrupted = True
             self.request(f"{signal.Signals(number).name} was received")
 
         before = {number: signal.signal(number, note) for number in SIGNALS}
@@ -70,4 +81,5 @@ class Stop:
             yield
         finally:
             for number, handler in before.items():
-                signal.signal(number, handler)
+                # None: it was not installed from Python, and cannot be put back from there
+                signal.signal(number, signal.SIG_DFL if handler is None else handler)

@@ -18,6 +18,7 @@ from regionenum.results.schema import FORMAT_VERSION
 MANIFEST = "manifest.json"
 NETWORK = "network.npz"
 PARTS = "parts"
+PROGRESS = "progress.jsonl"
 
 
 class Part(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

@@ -5,48 +5,50 @@
     network.npz       the network
     manifest.json     what is committed, and the statistics over it; replaced at every commit
     progress.jsonl    one line every few seconds
+    status.json       what the run is doing just now (`status.py`)
     parts/*.parquet   recorded rows; a part counts once the manifest lists it
-    frontier-*.bin    what is left to explore, while the run is incomplete (`parallel/journal.py`); named in the manifest
+    frontier-*.bin    what is left to explore (`parallel/journal.py`); the manifest names the one that counts
+    lock              held while a process writes here
 
 A commit writes the pending rows as one part, the frontier, and then the manifest: rows, statistics and frontier on disk
-always belong together.
+always belong together. There is no manifest before the first commit, so that every run that has one can be resumed.
 """
 
 from __future__ import annotations
 
 import json
-import os
-import platform
-import socket
-import sys
 import time
-from dataclasses import asdict, dataclass
-from datetime import UTC, datetime
-from importlib.metadata import version
+from collections.abc import Callable
+from contextlib import ExitStack
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import msgspec
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from regionenum.domain import Domain
-from regionenum.engine.interface import Cells, Problem, Record
+from regionenum.engine.interface import Problem, Record
 from regionenum.errors import InputError
 from regionenum.network.storage import save_npz
+from regionenum.results.deposit import Depository, write_part
 from regionenum.results.files import disk_errors, lock, write_atomically
 from regionenum.results.manifest import (
     MANIFEST,
     NETWORK,
     PARTS,
+    PROGRESS,
     Manifest,
     Part,
     statistics_from_lists,
     statistics_to_lists,
 )
 from regionenum.results.progress import Totals
-from regionenum.results.rows import MemoryRows, PartRows
+from regionenum.results.provenance import provenance
+from regionenum.results.reopen import mend_lines, refuse_occupied, refuse_other, sweep
+from regionenum.results.rows import PartRows
 from regionenum.results.schema import FORMAT_VERSION, Layout
+from regionenum.results.status import Activity, StatusBoard
 
 PART_ROWS = 200_000
 """Pending rows at which a part is written."""
@@ -54,88 +56,31 @@ PART_ROWS = 200_000
 PART_BYTES = 64 << 20
 """Pending bytes at which a part is written, should the rows be wide."""
 
-OWN_PART_ROWS = 50_000
-"""Rows of one task from which its worker writes a part of its own."""
-
 COMMIT_SECONDS = 30.0
-"""Longest time between two manifests."""
+"""Longest time between two manifests, unless the caller says otherwise."""
 
 PROGRESS_SECONDS = 5.0
 """Time between two lines of `progress.jsonl`."""
 
-
-class MemorySink:
-    """Keeps recorded rows in memory."""
-
-    resumable = False
-
-    def __init__(self, problem: Problem, record: Record) -> None:
-        self.depository = Depository(problem, record) if record is not Record.NONE else None
-        self.rows = MemoryRows()
-
-    def add(self, deposit: pa.Table) -> None:
-        """Keep recorded rows."""
-        self.rows.kept.append(deposit)
-
-    def commit_due(self) -> bool:
-        """Nothing is due in memory."""
-        return False
-
-    def note(self, totals: Totals) -> None:
-        """Nothing is noted in memory."""
-
-    def commit(self, totals: Totals, frontier: bytes = b"", stopped: str = "") -> None:
-        """Nothing is written."""
-
-    def close(self) -> None:
-        """Nothing is held."""
-
-
-@dataclass(frozen=True)
-class Depository:
-    """Turns a worker's cells into a table for the writer, or, if they are many, into a part that the writer only lists.
-
-    Attributes
-    ----------
-    parts : folder of the parts, or None to keep every table in memory
-    prefix : begins the names of the parts
-    """
-
-    problem: Problem
-    record: Record
-    parts: Path | None = None
-    prefix: str = ""
-
-    def deposit(self, cells: list[Cells], task: int) -> pa.Table | Part:
-        """Put the cells of a task away."""
-        layout = Layout.of(self.problem)
-        tables = [layout.table(c, self.problem.chart.to_input(c.witness), self.record) for c in cells]
-        table = pa.concat_tables(tables)
-        if self.parts is None or table.num_rows < OWN_PART_ROWS:
-            return table
-        with disk_errors(self.parts.parent):
-            return write_part(self.parts, f"{self.prefix}-task{task:08d}.parquet", table)
-
-
-def write_part(folder: Path, name: str, table: pa.Table) -> Part:
-    """Write a table as a part; it counts once a manifest lists it."""
-    size = write_atomically(folder / name, lambda temporary: pq.write_table(table, temporary, compression="zstd"))
-    return Part(name, table.num_rows, size)
+STATUS_SECONDS = 2.0
+"""Time between two versions of `status.json`."""
 
 
 class RunWriter:
-    """Writes a run directory.
+    """Writes a run directory, and holds its lock until it is closed.
 
     Parameters
     ----------
     directory : a folder that is empty or does not exist, or with `resume` one that holds a run
     config : the resolved configuration, of JSON types; not used when a run is resumed
     resume : go on with the run in the folder
+    commit_seconds : longest time between two commits; by default `COMMIT_SECONDS`
 
     Attributes
     ----------
     totals : everything committed so far
     frontier : what was left to explore, or empty for a new run
+    frontier_file : where that was read
 
     Raises
     ------
@@ -144,8 +89,6 @@ class RunWriter:
     RunError
         If it cannot be written, from the constructor and from every method.
     """
-
-    resumable = True
 
     def __init__(
         self,
@@ -157,33 +100,46 @@ class RunWriter:
         config: dict[str, Any],
         *,
         resume: bool = False,
+        commit_seconds: float | None = None,
     ) -> None:
         self._directory, self._problem, self._record = directory, problem, record
         self._layout = Layout.of(problem)
+        self._commit_seconds = COMMIT_SECONDS if commit_seconds is None else commit_seconds
         self._pending: list[pa.Table] = []
         self._written: list[Part] = []
         self._pending_rows = 0
         self._last_commit = self._last_progress = time.monotonic()
+        self._last_status = -STATUS_SECONDS
         self.totals, self.frontier = Totals.of(problem), b""
-        with disk_errors(directory):
-            if not resume:
-                _claim(directory)
-            self._lock = lock(directory)
+        self.frontier_file = directory
+        with disk_errors(directory), ExitStack() as undo:
+            # looked at before the lock, which leaves a file, and again under it
+            if resume:
+                Manifest.read(directory)
+            else:
+                refuse_occupied(directory)
+                directory.mkdir(parents=True, exist_ok=True)
+            self._lock = undo.enter_context(lock(directory))
             if resume:
                 self._manifest = self._reopened(domain, engine)
             else:
-                write_atomically(directory / "config.json", lambda path: _write_json(path, config))
-                save_npz(problem.network, directory / NETWORK)
-                self._manifest = self._fresh(domain, engine)
-            write_atomically(
-                directory / f"provenance-{self._manifest.attempt}.json", lambda path: _write_json(path, provenance())
-            )
-            self._manifest.write(directory)
+                refuse_occupied(directory)
+                self._manifest = self._fresh(domain, engine, config)
+            if not self.totals.complete:
+                name = f"provenance-{self._manifest.attempt}.json"
+                write_atomically(directory / name, lambda path: _write_json(path, provenance()))
+            undo.pop_all()
         parts = directory / PARTS
         self.depository = Depository(problem, record, parts, self._prefix) if record is not Record.NONE else None
+        self._board = StatusBoard(directory, self._manifest.attempt, self.totals.regions)
 
-    def _fresh(self, domain: Domain, engine: str) -> Manifest:
-        return Manifest(
+    def _fresh(self, domain: Domain, engine: str, config: dict[str, Any]) -> Manifest:
+        """The manifest of a new run, not written yet."""
+        directory = self._directory
+        (directory / PARTS).mkdir(exist_ok=True)
+        write_atomically(directory / "config.json", lambda path: _write_json(path, config))
+        save_npz(self._problem.network, directory / NETWORK)
+        manifest = Manifest(
             format=FORMAT_VERSION,
             network=self._problem.network.hash,
             domain=domain.describe(),
@@ -195,36 +151,25 @@ class RunWriter:
             statistics=statistics_to_lists(self.totals.statistics),
             counters=self.totals.counters,
         )
+        sweep(directory, manifest)
+        return manifest
 
     def _reopened(self, domain: Domain, engine: str) -> Manifest:
         """The manifest of the run that goes on, its totals and frontier taken over."""
         directory, manifest = self._directory, Manifest.read(self._directory)
-        place = directory / MANIFEST
-        same = (
-            ("network", manifest.network, self._problem.network.hash, "the weights or the model file changed"),
-            ("domain", manifest.domain, domain.describe(), "the configuration changed"),
-            ("recording level", str(manifest.record), str(self._record), "the configuration changed"),
-            ("engine", manifest.engine, engine, "the configuration changed"),
-        )
-        for what, there, here, why in same:
-            if there != here:
-                raise InputError(
-                    f"{directory} holds a run with another {what} ({_short(there)}, not {_short(here)}); usually {why}: "
-                    "give a new folder, or the original"
-                )
-        if not manifest.complete and not manifest.frontier:
-            raise InputError(
-                f"{directory} cannot be resumed: it was stopped before its first commit, or its engine "
-                f'("{manifest.engine}") cannot go on from the middle; remove it and start again'
-            )
-        self.totals.statistics = statistics_from_lists(manifest.statistics, self._problem, place)
-        self.totals.counters = manifest.counters
-        self.totals.seconds, self.totals.complete = manifest.seconds, manifest.complete
-        if manifest.frontier:
-            path = directory / manifest.frontier
-            if not path.is_file():
-                raise InputError(f"{path} is listed in the manifest but missing; restore it from a copy")
-            self.frontier = path.read_bytes()
+        refuse_other(directory, manifest, self._problem, domain.describe(), self._record, engine)
+        statistics = statistics_from_lists(manifest.statistics, self._problem, directory / MANIFEST)
+        self.totals = Totals(statistics, manifest.counters, manifest.seconds, manifest.complete)
+        if manifest.complete:
+            return manifest
+        self.frontier_file = directory / manifest.frontier
+        if not self.frontier_file.is_file():
+            raise InputError(f"{self.frontier_file} is listed in the manifest but missing; restore it from a copy")
+        self.frontier = self.frontier_file.read_bytes()
+        # what is listed must be there before more is added to it
+        PartRows(directory / PARTS, manifest.parts, self._layout, self._record).check()
+        sweep(directory, manifest)
+        mend_lines(directory / PROGRESS)
         return msgspec.structs.replace(manifest, attempt=manifest.attempt + 1, stopped="")
 
     @property
@@ -247,14 +192,17 @@ class RunWriter:
     def commit_due(self) -> bool:
         """Whether enough time has passed, or enough rows are pending."""
         full = self._pending_rows >= PART_ROWS or self._pending_rows * self._layout.row_bytes >= PART_BYTES
-        return full or time.monotonic() - self._last_commit >= self.commit_seconds
+        return full or time.monotonic() - self._last_commit >= self._commit_seconds
 
-    commit_seconds = COMMIT_SECONDS
-
-    def note(self, totals: Totals) -> None:
-        """Write a line of progress if it is due."""
-        if time.monotonic() - self._last_progress >= PROGRESS_SECONDS:
+    def note(self, totals: Totals, activity: Callable[[], Activity]) -> None:
+        """Write a line of progress, and the status, if they are due."""
+        now = time.monotonic()
+        if now - self._last_progress >= PROGRESS_SECONDS:
             self._write_progress(totals)
+        if now - self._last_status >= STATUS_SECONDS:
+            with disk_errors(self._directory):
+                self._board.write(totals.regions, totals.seconds, activity())
+            self._last_status = now
 
     def commit(self, totals: Totals, frontier: bytes = b"", stopped: str = "") -> None:
         """Commit the totals, all rows added so far and what is left to explore, together."""
@@ -282,10 +230,10 @@ class RunWriter:
             manifest.write(self._directory)
             # only now are the rows on disk: an interruption before this line writes them once more, under the same name
             self._manifest, self._pending, self._written, self._pending_rows = manifest, [], [], 0
-            self._last_commit = time.monotonic()
+            self._last_commit, self._board.committed = time.monotonic(), time.time()
             if old.frontier and old.frontier != name:
                 (self._directory / old.frontier).unlink(missing_ok=True)
-            self._write_progress(totals)
+        self._write_progress(totals)
 
     def close(self) -> None:
         """Let go of the directory."""
@@ -294,37 +242,9 @@ class RunWriter:
     def _write_progress(self, totals: Totals) -> None:
         progress = totals.progress()
         line = asdict(progress) | {"rate": progress.rate}
-        with disk_errors(self._directory), (self._directory / "progress.jsonl").open("a") as file:
+        with disk_errors(self._directory), (self._directory / PROGRESS).open("a") as file:
             file.write(json.dumps(line) + "\n")
         self._last_progress = time.monotonic()
-
-
-def provenance() -> dict[str, Any]:
-    """Where and with what a run is made, of JSON types."""
-    return {
-        "regionenum": version("regionenum"),
-        "python": platform.python_version(),
-        "packages": {name: version(name) for name in ("numpy", "scipy", "numba", "highspy", "pyarrow")},
-        "platform": platform.platform(),
-        "host": socket.gethostname(),
-        "cpus": os.cpu_count(),
-        "slurm_job": os.environ.get("SLURM_JOB_ID"),
-        "started": datetime.now(UTC).isoformat(timespec="seconds"),
-        "command": sys.argv,
-    }
-
-
-def _claim(directory: Path) -> None:
-    if directory.is_dir() and any(directory.iterdir()):
-        raise InputError(f"{directory} is not empty; give a new folder, or remove the old run first")
-    if directory.exists() and not directory.is_dir():
-        raise InputError(f"{directory} is a file; give a new folder")
-    (directory / PARTS).mkdir(parents=True)
-
-
-def _short(value: Any) -> str:
-    text = str(value)
-    return text if len(text) <= 40 else f"{text[:24]}..."
 
 
 def _write_json(path: Path, content: dict[str, Any]) -> None:

@@ -1,0 +1,107 @@
+"""Folders that already exist: may a run start or go on there, and what did a dead attempt leave behind?"""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Any
+
+from regionenum.engine.interface import Problem, Record
+from regionenum.errors import InputError
+from regionenum.results.files import LOCK
+from regionenum.results.manifest import MANIFEST, NETWORK, PARTS, Manifest
+
+_UNBORN = re.compile(
+    rf"{LOCK}|{PARTS}|config\.json|{re.escape(NETWORK)}|provenance-1\.json|frontier-[\d-]+\.bin|\..*\.tmp"
+)
+"""What a run writes before its first manifest."""
+
+_OWN_PART = re.compile(r"(regions|tree)-[-\w]+\.parquet|\.(regions|tree)-[-\w]+\.parquet\.tmp")
+_OWN_FILE = re.compile(r"frontier-[\d-]+\.bin|\.(config|manifest|status|provenance|network|frontier)[-.\w]*\.tmp")
+"""What a run may leave behind without listing it."""
+
+
+def holds_run(directory: Path) -> bool:
+    """Whether there is anything to go on with."""
+    return (directory / MANIFEST).is_file()
+
+
+def refuse_occupied(directory: Path) -> None:
+    """Refuse to start a run in a folder with other content, unless a run died there before its first commit.
+
+    Raises
+    ------
+    InputError
+        Naming the folder.
+    """
+    if not directory.exists():
+        return
+    if not directory.is_dir():
+        raise InputError(f"{directory} is a file; give a new folder")
+    names = {path.name for path in directory.iterdir()}
+    unborn = LOCK in names and all(_UNBORN.fullmatch(name) for name in names)
+    if names and not unborn:
+        raise InputError(f"{directory} is not empty; give a new folder, or remove the old run first")
+
+
+def refuse_other(
+    directory: Path, manifest: Manifest, problem: Problem, domain: dict[str, Any], record: Record, engine: str
+) -> None:
+    """Refuse to go on with a run of something else, or of an engine that cannot go on.
+
+    Parameters
+    ----------
+    domain : its description
+
+    Raises
+    ------
+    InputError
+        Naming what differs and why it usually does.
+    """
+    same = (
+        ("network", manifest.network, problem.network.hash, "the weights or the model file changed"),
+        ("domain", manifest.domain, domain, "the configuration changed"),
+        ("recording level", str(manifest.record), str(record), "the configuration changed"),
+        ("engine", manifest.engine, engine, "the configuration changed"),
+    )
+    for what, there, here, why in same:
+        if there != here:
+            raise InputError(
+                f"{directory} holds a run with another {what} ({_short(there)}, not {_short(here)}); usually {why}: "
+                "give a new folder, or the original"
+            )
+    if not manifest.complete and not manifest.frontier:
+        raise InputError(
+            f'{directory} cannot be resumed: its engine ("{manifest.engine}") cannot go on from the middle; remove it '
+            "and start again"
+        )
+
+
+def sweep(directory: Path, manifest: Manifest) -> None:
+    """Delete what dead attempts wrote and no manifest lists. Only whoever holds the lock may do so.
+
+    Files that are not named as a run names its own are left alone.
+    """
+    listed = {part.name for part in manifest.parts}
+    for path in (directory / PARTS).iterdir():
+        if path.name not in listed and _OWN_PART.fullmatch(path.name):
+            path.unlink(missing_ok=True)
+    for path in directory.iterdir():
+        if path.name != manifest.frontier and _OWN_FILE.fullmatch(path.name):
+            path.unlink(missing_ok=True)
+
+
+def mend_lines(path: Path) -> None:
+    """Cut off a last line that was not written to its end."""
+    if not path.is_file():
+        return
+    content = path.read_bytes()
+    whole = content[: content.rfind(b"\n") + 1]
+    if whole != content:
+        with path.open("rb+") as file:
+            file.truncate(len(whole))
+
+
+def _short(value: Any) -> str:
+    text = str(value)
+    return text if len(text) <= 40 else f"{text[:24]}..."

@@ -1,0 +1,134 @@
+"""`status.json`: what a run is doing, for whoever watches it. Nothing else depends on it."""
+
+from __future__ import annotations
+
+import os
+import socket
+import time
+from collections import deque
+from pathlib import Path
+
+import msgspec
+
+from regionenum.errors import InputError
+from regionenum.results.files import write_atomically
+
+STATUS = "status.json"
+
+RECENT_SECONDS = 60.0
+"""Length of the window of `Status.recent_rate`."""
+
+
+class WorkerStatus(msgspec.Struct, frozen=True):
+    """One worker in this attempt.
+
+    Attributes
+    ----------
+    worker : its number
+    tasks : results it gave
+    regions : regions in them
+    busy : seconds spent on them
+    """
+
+    worker: int
+    tasks: int
+    regions: int
+    busy: float
+
+
+class Activity(msgspec.Struct, frozen=True):
+    """What the driver's side is doing.
+
+    Attributes
+    ----------
+    waiting, in_flight : subtrees that nobody explores, and subtrees handed out
+    dry : how often a worker wanted a task and none was waiting
+    workers : by number
+    """
+
+    waiting: int = 0
+    in_flight: int = 0
+    dry: int = 0
+    workers: tuple[WorkerStatus, ...] = ()
+
+
+class Status(msgspec.Struct, frozen=True):
+    """The content of `status.json`. Times are seconds since 1970.
+
+    Attributes
+    ----------
+    time : of writing
+    host, pid : of the coordinator
+    attempt : see `Manifest.attempt`
+    attempt_seconds : since this attempt began
+    regions, seconds : found and spent in all attempts, committed or not
+    recent_rate : regions per second over the last minute, or over the attempt if that is shorter
+    committed : time of the last commit
+    """
+
+    time: float
+    host: str
+    pid: int
+    attempt: int
+    attempt_seconds: float
+    regions: int
+    seconds: float
+    recent_rate: float
+    committed: float
+    activity: Activity
+
+
+class StatusBoard:
+    """Writes `status.json` of one attempt.
+
+    Parameters
+    ----------
+    regions : found before this attempt
+    """
+
+    def __init__(self, directory: Path, attempt: int, regions: int) -> None:
+        self._path, self._attempt = directory / STATUS, attempt
+        self._start = time.monotonic()
+        self._seen = deque([(self._start, regions)])
+        self.committed = time.time()
+
+    def write(self, regions: int, seconds: float, activity: Activity) -> None:
+        """Replace the status."""
+        now = time.monotonic()
+        self._seen.append((now, regions))
+        while len(self._seen) > 2 and now - self._seen[1][0] >= RECENT_SECONDS:
+            self._seen.popleft()
+        since, before = self._seen[0]
+        status = Status(
+            time=time.time(),
+            host=socket.gethostname(),
+            pid=os.getpid(),
+            attempt=self._attempt,
+            attempt_seconds=now - self._start,
+            regions=regions,
+            seconds=seconds,
+            recent_rate=(regions - before) / (now - since) if now > since else 0.0,
+            committed=self.committed,
+            activity=activity,
+        )
+        text = msgspec.json.format(msgspec.json.encode(status), indent=1)
+        write_atomically(self._path, lambda path: path.write_bytes(text), durable=False)
+
+
+def read_status(directory: Path) -> Status | None:
+    """The last status of a run, or None if none was written.
+
+    Raises
+    ------
+    InputError
+        If the file is not a status.
+    """
+    path = directory / STATUS
+    try:
+        content = path.read_bytes()
+    except FileNotFoundError:
+        return None
+    try:
+        return msgspec.json.decode(content, type=Status)
+    except msgspec.DecodeError as error:
+        raise InputError(f"{path} is not a status ({error}); remove it, the run does not need it") from error
