@@ -182,6 +182,7 @@ class Enumeration:
                 totals.seconds = time.monotonic() - start
                 if settled:
                     self._commit()
+                    sink.note(totals, self.activity, final=True)
 
     def activity(self) -> Activity:
         """What the driver's side is doing."""

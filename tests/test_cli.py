@@ -1,13 +1,10 @@
 import json
 import os
 import re
-import signal
 import subprocess
 import sys
-import time
 from io import StringIO
 
-import numpy as np
 import pytest
 from rich.console import Console
 
@@ -139,6 +136,11 @@ def test_run_with_overrides(config, tmp_path):
     assert (result.count, result.record) == (3, "none")
 
 
+def test_run_without_recording_needs_no_directory(capsys, config):
+    assert main(["run", config, "--set", "record=none"]) == 0
+    assert "5 regions (complete" in capsys.readouterr().out
+
+
 def test_bad_input_is_one_sentence(capsys, model, config, tmp_path):
     box = ("--box", "-1", "1")
     assert "required: VERB" in error_of(capsys, 2)
@@ -155,6 +157,12 @@ def test_bad_input_is_one_sentence(capsys, model, config, tmp_path):
     assert "--out is empty" in error_of(capsys, 2, "count", model, *box, "--out", "")
     assert "is not empty" in error_of(capsys, 2, "count", model, *box, "--out", str(tmp_path))
     assert "no run directory; give --out DIR" in error_of(capsys, 2, "run", config)
+    assert "no run directory; give --out DIR" in error_of(capsys, 2, "run", config, "--resume", "--set", "record=none")
+    assert "'0' is not a number from 1 on" in error_of(capsys, 2, "count", model, *box, "--workers", "0")
+    assert "'soon' is not a number of seconds" in error_of(capsys, 2, "count", model, *box, "--time-limit", "soon")
+    assert "'nan' is not a number of seconds from 0 on" in error_of(capsys, 2, "resume", "r", "--time-limit", "nan")
+    assert "has no manifest.json" in error_of(capsys, 2, "resume", str(tmp_path))
+    assert "no such folder" in error_of(capsys, 2, "status", str(tmp_path / "none"))
     assert "unknown key `x`" in error_of(capsys, 2, "run", config, "--set", "x=1")
     assert "certified decisions" in error_of(
         capsys, 2, "run", config, "--out", str(tmp_path / "r"), "--set", "exact=true"
@@ -164,11 +172,10 @@ def test_bad_input_is_one_sentence(capsys, model, config, tmp_path):
 
 @pytest.mark.parametrize(("error", "code"), [(rn.EngineError("no pivot"), 1), (KeyboardInterrupt(), 130)])
 def test_failures_have_their_codes(capsys, monkeypatch, model, error, code):
-    def explore(*_):
+    def step(*_):
         raise error
-        yield
 
-    monkeypatch.setattr("regionenum.engine.compiled.CompiledEngine.explore", explore)
+    monkeypatch.setattr("regionenum.engine.compiled.CompiledExplorer.step", step)
     assert main(["count", model, "--box", "-1", "1"]) == code
     captured = capsys.readouterr()
     assert captured.out == ""
@@ -177,51 +184,15 @@ def test_failures_have_their_codes(capsys, monkeypatch, model, error, code):
 
 
 def test_a_defect_shows_its_traceback(monkeypatch, model):
-    def explore(*_):
+    def step(*_):
         raise ZeroDivisionError("a defect")
-        yield
 
-    monkeypatch.setattr("regionenum.engine.compiled.CompiledEngine.explore", explore)
+    monkeypatch.setattr("regionenum.engine.compiled.CompiledExplorer.step", step)
     with pytest.raises(ZeroDivisionError, match="a defect"):
         main(["count", model, "--box", "-1", "1"])
 
 
-def test_ctrl_c_leaves_a_valid_incomplete_run(tmp_path):
-    random = np.random.default_rng(0)
-    from tests.line import relu_chain
-
-    wide_net = relu_chain(*[(random.normal(size=s), random.normal(size=s[0])) for s in ((40, 8), (40, 40), (1, 40))])
-    save_npz(wide_net, tmp_path / "wide.npz")
-    out = tmp_path / "run"
-    code = "import sys; from regionenum.cli import main; sys.exit(main())"
-    command = [
-        sys.executable,
-        "-c",
-        code,
-        "count",
-        str(tmp_path / "wide.npz"),
-        "--box",
-        "-9",
-        "9",
-        "--record",
-        "regions",
-    ]
-    with subprocess.Popen([*command, "--out", str(out)], stderr=subprocess.PIPE, text=True) as process:
-        deadline = time.monotonic() + 60
-        while not (out / "progress.jsonl").exists() and time.monotonic() < deadline:
-            time.sleep(0.2)
-        process.send_signal(signal.SIGINT)
-        _, stderr = process.communicate(timeout=60)
-    assert process.returncode == 130
-    assert re.search(
-        r"regionenum: interrupted after [\d,]+ regions; .* holds what was found, marked incomplete", stderr
-    )
-    result = rn.open_run(out)
-    assert not result.complete
-    assert result.count == sum(part.rows for part in result.rows.parts) > 0  # type: ignore[attr-defined]
-
-
-@pytest.mark.parametrize("verb", [[], ["count"], ["run"], ["report"], ["doctor"]])
+@pytest.mark.parametrize("verb", [[], ["count"], ["run"], ["resume"], ["status"], ["report"], ["doctor"]])
 def test_help_is_light(verb):
     code = (
         "import sys; from regionenum.cli import main\n"

@@ -54,6 +54,8 @@ def test_overrides_are_toml_values_or_words(config_file):
     config = read_config(config_file(GOOD), overrides)
     assert (config.domain.lower, config.domain.upper) == (-2.5, [[1, 2]])
     assert (config.record, config.engine, config.out) == ("regions", "highs", "runs/a b")
+    limits = read_config(config_file(GOOD), ["workers=auto", "time_limit=60", "max_regions=9", "commit_seconds=0.5"])
+    assert (limits.workers, limits.time_limit, limits.max_regions, limits.commit_seconds) == ("auto", 60.0, 9, 0.5)
     assert read_config(config_file('model = "a"'), ["domain.kind=box", "domain.lower=0", "domain.upper=1"]).domain
 
 
@@ -73,6 +75,10 @@ def test_overrides_are_toml_values_or_words(config_file):
         ('model = "a"', [], "key `domain` is missing in the file"),
         ('model = "a"\n[domain]\nkind = "box"\nlower = 1', [], r"key `upper` is missing in \[domain\]"),
         ("model = ", [], "is not valid TOML"),
+        (GOOD, ["workers=0"], "`workers`: expected `int` >= 1"),
+        (GOOD, ["workers=many"], "`workers`: invalid enum value 'many'"),
+        (GOOD, ["time_limit=-1"], "`time_limit`: expected `float` >= 0.0"),
+        (GOOD, ["max_regions=0"], "`max_regions`: expected `int` >= 1"),
         (GOOD, ["record"], "give KEY=VALUE"),
         (GOOD, ["domain.=1"], "give KEY=VALUE"),
         (GOOD, ["model.x=1"], "`model` is a value, not a table"),

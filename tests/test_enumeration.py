@@ -10,8 +10,9 @@ from hypothesis import strategies as st
 import regionenum as rn
 from regionenum.cli.doctor import star_network
 from regionenum.engine.interface import Batch, Record
-from regionenum.enumeration import ENGINES, Enumeration, engine_by_name, enumerate_regions
+from regionenum.enumeration import ENGINES, Enumeration, engine_by_name, enumerate_regions, follow
 from regionenum.network.modular import PRIMES, affine_maps
+from regionenum.parallel.driver import Budget
 from regionenum.results.patterns import Packing
 from regionenum.results.progress import Progress
 from regionenum.results.schema import fixed_array
@@ -36,7 +37,11 @@ class Failing(LineEngine):
     ("arguments", "sentence"),
     [
         ({"exact": True}, "certified decisions are not available yet; use exact=False"),
-        ({"workers": 2}, "workers=2: parallel enumeration is not available yet; use workers=1"),
+        ({"workers": 0}, "workers=0: give the number of worker processes, at least 1"),
+        ({"workers": 2, "engine": "highs"}, 'engine "highs" works in one process only; use workers=1'),
+        ({"resume": True}, "resume needs the run directory of the run; give out"),
+        ({"time_limit": -1.0}, "time limit -1.0: give a number of seconds, at least 0"),
+        ({"max_regions": 0}, "max_regions=0: give a number of regions, at least 1"),
         ({"record": "all"}, 'record="all" is unknown; use one of none, regions, tree'),
         ({"engine": "fast"}, 'engine "fast" is unknown; use one of compiled, highs'),
     ],
@@ -55,7 +60,8 @@ def test_nothing_is_created_when_the_domain_does_not_fit(tmp_path):
 def test_progress_adds_up():
     seen: list[Progress] = []
     result = enumerate_regions(NET, BOX, engine=LineEngine(size=2), on_progress=seen.append)
-    assert [p.regions for p in seen] == [2, 4, 5]
+    # the last one tells that the engine is done
+    assert [p.regions for p in seen] == [2, 4, 5, 5]
     assert seen[-1].cells == (3, 5)
     assert [p.seconds for p in seen] == sorted(p.seconds for p in seen)
     assert 0 < seen[-1].seconds <= result.seconds
@@ -102,7 +108,6 @@ def test_a_half_taken_batch_is_not_committed(tmp_path):
 def test_every_commit_of_the_compiled_engine_is_valid(tmp_path, monkeypatch, record):
     """Small buffers, so that the walk pauses in the middle of cells."""
     monkeypatch.setattr("regionenum.engine.compiled.BUFFER_BYTES", 1000)
-    monkeypatch.setattr("regionenum.results.writer.PART_ROWS", 1)
     random = np.random.default_rng(3)
     net = relu_chain(*[(random.normal(size=s), random.normal(size=s[0])) for s in ((8, 3), (8, 8), (1, 8))])
     counts: list[int] = []
@@ -112,7 +117,11 @@ def test_every_commit_of_the_compiled_engine_is_valid(tmp_path, monkeypatch, rec
         assert result.count == progress.regions == len(result.regions)
         counts.append(result.count)
 
-    result = enumerate_regions(net, rn.Box(-3, 3), record=record, out=tmp_path / "run", on_progress=check)
+    run = Enumeration(
+        net, rn.Box(-3, 3), record=record, out=tmp_path / "run", budget=Budget(0.0, 0.0), commit_seconds=0.0
+    )
+    follow(run, check)
+    result = run.result()
     assert len(counts) > 5
     assert counts == sorted(counts)
     assert result.regions.group_by("pattern").aggregate([]).num_rows == result.count == counts[-1] > 50

@@ -129,7 +129,7 @@ def test_a_run_directory_gives_the_same_result(run):
 
 
 def test_files_beside_the_parts(run):
-    provenance = json.loads((run / "provenance.json").read_text())
+    provenance = json.loads((run / "provenance-1.json").read_text())
     assert provenance.keys() >= {"regionenum", "python", "packages", "platform", "host", "started", "command"}
     assert json.loads((run / "config.json").read_text())["domain"] == BOX.describe()
     last = json.loads((run / "progress.jsonl").read_text().splitlines()[-1])
@@ -173,7 +173,7 @@ def test_every_prefix_of_a_run_is_valid(tmp_path, monkeypatch):
         counts.append(result.count)
 
     enumerate_regions(NET, BOX, record="tree", out=out, engine=LineEngine(size=1), on_progress=snapshot)
-    assert counts == [1, 2, 3, 4, 5, 5]
+    assert counts == [1, 2, 3, 4, 5, 5, 5]
     assert open_run(out).complete
 
 
@@ -188,8 +188,8 @@ def test_the_manifest_is_renewed_in_time(tmp_path, monkeypatch):
         engine=LineEngine(size=1),
         on_progress=lambda p: seen.append(open_run(tmp_path / "r").count),
     )
-    assert seen == [1, 2, 3, 4, 5, 5]
-    assert len((tmp_path / "r" / "progress.jsonl").read_text().splitlines()) >= 6
+    assert seen == [1, 2, 3, 4, 5, 5, 5]
+    assert len((tmp_path / "r" / "progress.jsonl").read_text().splitlines()) >= 7
 
 
 def test_a_folder_in_use_is_refused(run, tmp_path):
@@ -236,7 +236,8 @@ def test_rows_of_an_interrupted_commit_are_written_once(tmp_path, monkeypatch):
     run_writer = RunWriter(tmp_path / "run", problem, BOX, Record.TREE, "line", {})
     totals = Totals.of(problem)
     totals.statistics.cells[2, 1] = 2
-    run_writer.add(some_cells())
+    assert run_writer.depository is not None
+    run_writer.add(run_writer.depository.deposit([some_cells()], 0))
 
     def interrupted(*_):
         raise KeyboardInterrupt
@@ -248,6 +249,7 @@ def test_rows_of_an_interrupted_commit_are_written_once(tmp_path, monkeypatch):
     assert len(parts(tmp_path / "run")) == 1
     run_writer.commit(totals)
     assert [part.rows for part in run_writer.rows.parts] == [2]
+    run_writer.close()
     assert len(open_run(tmp_path / "run").cells) == 2
 
 
@@ -279,7 +281,7 @@ def refused(run, sentence):
 def test_a_truncated_part(run):
     part = parts(run)[1]
     part.write_bytes(part.read_bytes()[:-7])
-    assert refused(run, "tree-000001.parquet is truncated or not Parquet; restore it")
+    assert refused(run, "tree-001-000001.parquet is truncated or not Parquet; restore it")
 
 
 def test_a_part_damaged_inside(run):
@@ -287,16 +289,16 @@ def test_a_part_damaged_inside(run):
     content = bytearray(part.read_bytes())
     content[4:400] = bytes(396)
     part.write_bytes(content)
-    assert refused(run, "tree-000001.parquet cannot be read")
+    assert refused(run, "tree-001-000001.parquet cannot be read")
 
 
 def test_a_missing_part(run):
     parts(run)[1].unlink()
-    assert refused(run, "tree-000001.parquet is listed in the manifest but missing")
+    assert refused(run, "tree-001-000001.parquet is listed in the manifest but missing")
 
 
 def test_a_part_with_other_rows(run):
-    shutil.copy(parts(run)[0], run / "parts" / "tree-000001.parquet")
+    shutil.copy(parts(run)[0], run / "parts" / "tree-001-000001.parquet")
     edit(run, lambda m: m["parts"][1].update(rows=99))
     assert refused(run, r"has \d rows, but the manifest lists 99")
 
@@ -304,7 +306,7 @@ def test_a_part_with_other_rows(run):
 def test_a_part_of_another_schema(run):
     path = parts(run)[0]
     pq.write_table(pq.read_table(path).drop_columns(["witness"]), path)
-    assert refused(run, "tree-000000.parquet cannot be read: columns are")
+    assert refused(run, "tree-001-000000.parquet cannot be read: columns are")
 
 
 def test_a_part_of_another_format(run):

@@ -1,6 +1,6 @@
 """The command line: one file per verb.
 
-Exit codes: 0 complete, 2 bad input, 1 failure, 130 interrupted; 75 is reserved for stopped and resumable. Bad input is
+Exit codes: 0 complete, 75 stopped and resumable, 2 bad input, 1 failure, 130 interrupted twice. Bad input is
 one sentence on stderr, never a traceback; a traceback is a defect of this program.
 
 Nothing here imports numba, scipy or torch before a verb has been chosen.
@@ -9,12 +9,13 @@ Nothing here imports numba, scipy or torch before a verb has been chosen.
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 from collections.abc import Sequence
 from typing import NoReturn
 
-from regionenum.cli import count, doctor, report, run
-from regionenum.errors import EngineError, InputError, RunError
+from regionenum.cli import count, doctor, report, resume, run, status
+from regionenum.errors import EngineError, InputError, RunError, WorkerError
 
 
 class _Parser(argparse.ArgumentParser):
@@ -23,16 +24,46 @@ class _Parser(argparse.ArgumentParser):
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run one command; returns its exit code."""
+    """Run one command; returns its exit code.
+
+    Under MPI every rank runs the same command: rank 0 does what is described here, the others help it where the verb
+    can be run in parallel (`parallel = True` among its defaults), and end with the same exit code.
+    """
     try:
         arguments = _parser().parse_args(count.join_box(list(sys.argv[1:] if argv is None else argv)))
+        arguments.ranks = None
+        if getattr(arguments, "parallel", False):
+            from regionenum.parallel import mpi
+
+            arguments.ranks = mpi.world()
+            if arguments.ranks is not None and arguments.ranks.rank:
+                return mpi.serve(arguments.ranks)
+    except InputError as error:
+        # every rank sees the same command line, and one of them is enough to complain
+        return _fail(error, 2) if _is_first_rank() else 2
+    code = _run(arguments)
+    if arguments.ranks is not None:
+        arguments.ranks.dismiss(code)
+    return code
+
+
+def _run(arguments: argparse.Namespace) -> int:
+    try:
         return int(arguments.run(arguments))
     except InputError as error:
         return _fail(error, 2)
     except (EngineError, RunError) as error:
         return _fail(error, 1)
+    except WorkerError as error:
+        # as it is: it holds the traceback of the worker
+        print(f"regionenum: error: {error}", file=sys.stderr)
+        return 1
     except KeyboardInterrupt:
         return _fail("interrupted", 130)
+
+
+def _is_first_rank() -> bool:
+    return all(os.environ.get(name, "0") == "0" for name in ("PMI_RANK", "OMPI_COMM_WORLD_RANK", "SLURM_PROCID"))
 
 
 def _fail(reason: object, code: int) -> int:
@@ -48,7 +79,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--version", action=_Version, nargs=0, help="print the version")
     verbs = parser.add_subparsers(title="verbs", metavar="VERB", required=True)
-    for verb in (count, run, report, doctor):
+    for verb in (count, run, resume, status, report, doctor):
         verb.add_parser(verbs)
     return parser
 

@@ -7,7 +7,7 @@ kind = "box"
 lower = -1                   # a number, or nested lists in the shape of one input
 upper = 1
 
-record = "regions"           # above [domain] in a real file, as TOML wants it
+record = "regions"           # these above [domain] in a real file, as TOML wants it
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from __future__ import annotations
 import re
 import tomllib
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import msgspec
 
@@ -36,7 +36,13 @@ class DomainConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """A configuration; `model` is resolved against the file's folder, `out` against the working directory."""
+    """A configuration; `model` is resolved against the file's folder, `out` against the working directory.
+
+    Attributes
+    ----------
+    workers : worker processes, or "auto"; under MPI the ranks are the workers
+    time_limit, commit_seconds : seconds until the run stops, and between two commits at most
+    """
 
     model: str
     domain: DomainConfig
@@ -44,6 +50,10 @@ class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     exact: bool = False
     engine: Literal["compiled", "highs"] = "compiled"
     out: str | None = None
+    workers: Annotated[int, msgspec.Meta(ge=1)] | Literal["auto"] = 1
+    time_limit: Annotated[float, msgspec.Meta(ge=0)] | None = None
+    max_regions: Annotated[int, msgspec.Meta(ge=1)] | None = None
+    commit_seconds: Annotated[float, msgspec.Meta(ge=0)] | None = None
 
 
 def read_config(path: str | Path, overrides: list[str] | None = None) -> Config:

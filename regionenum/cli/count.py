@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 
+from regionenum.cli.limits import Limits, add_limits
 from regionenum.errors import InputError
 
 RECORDS = ("none", "regions", "tree")
@@ -31,7 +32,8 @@ def add_parser(verbs: argparse._SubParsersAction) -> None:
     parser.add_argument("--engine", choices=ENGINES, default="compiled", help="default: compiled")
     parser.add_argument("--maps", action="store_true", help="count the distinct affine maps of recorded regions too")
     parser.add_argument("--json", action="store_true", help="print one JSON object instead of tables")
-    parser.set_defaults(run=_run)
+    add_limits(parser)
+    parser.set_defaults(run=_run, parallel=True)
 
 
 def join_box(argv: list[str]) -> list[str]:
@@ -81,6 +83,8 @@ def _run(arguments: argparse.Namespace) -> int:
         record=arguments.record,
         engine=arguments.engine,
         out=arguments.out,
+        limits=Limits.of(arguments),
+        ranks=arguments.ranks,
         as_json=arguments.json,
         maps=arguments.maps,
     )

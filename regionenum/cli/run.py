@@ -1,9 +1,11 @@
-"""`regionenum run CONFIG.toml`: enumerate what a configuration file describes, into a run directory."""
+"""`regionenum run CONFIG.toml`: enumerate what a configuration file describes."""
 
 from __future__ import annotations
 
 import argparse
+from pathlib import Path
 
+from regionenum.cli.limits import Limits, add_limits
 from regionenum.errors import InputError
 
 
@@ -24,7 +26,13 @@ def add_parser(verbs: argparse._SubParsersAction) -> None:
         default=[],
         help="replace one value, for example domain.lower=-1; VALUE is TOML, or a word",
     )
-    parser.set_defaults(run=_run)
+    parser.add_argument(
+        "--resume",
+        action="store_true",
+        help="go on with the run in DIR if there is one of this configuration, and start otherwise",
+    )
+    add_limits(parser)
+    parser.set_defaults(run=_run, parallel=True)
 
 
 def _run(arguments: argparse.Namespace) -> int:
@@ -32,10 +40,11 @@ def _run(arguments: argparse.Namespace) -> int:
     from regionenum.cli.config import read_config
     from regionenum.cli.session import run_session
     from regionenum.network.load import load
+    from regionenum.results.reopen import holds_run
 
     config = read_config(arguments.config, arguments.set)
     out = arguments.out or config.out
-    if not out:
+    if not out and (config.record != "none" or arguments.resume):
         raise InputError(f"{arguments.config}: no run directory; give --out DIR, or set `out` in the configuration")
     return run_session(
         load(config.model),
@@ -43,6 +52,9 @@ def _run(arguments: argparse.Namespace) -> int:
         model=config.model,
         record=config.record,
         engine=config.engine,
-        out=out,
+        out=out or None,
+        limits=Limits.of(arguments, config),
+        ranks=arguments.ranks,
+        resume=bool(arguments.resume and out and holds_run(Path(out))),
         exact=config.exact,
     )

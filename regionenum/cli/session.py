@@ -2,48 +2,89 @@
 
 from __future__ import annotations
 
+import shlex
 import sys
+from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
+from regionenum.cli.limits import STOPPED, Limits
 from regionenum.cli.progress import progress_display
 from regionenum.cli.tables import print_result
 from regionenum.domain import Domain
-from regionenum.enumeration import Enumeration, follow, refuse_unavailable
+from regionenum.enumeration import Enumeration, ExecutorOf, follow, refuse_unavailable
 from regionenum.network.layers import Network
+
+if TYPE_CHECKING:
+    from regionenum.parallel.mpi import World
 
 
 def run_session(
     network: Network,
     domain: Domain,
     *,
-    model: str,
     record: str,
     engine: str,
     out: str | None,
+    limits: Limits | None = None,
+    ranks: World | None = None,
+    model: str | None = None,
+    resume: bool = False,
     exact: bool = False,
     as_json: bool = False,
     maps: bool = False,
 ) -> int:
-    """Enumerate, print the result, and return the exit code: 0, or 130 after Ctrl-C."""
+    """Enumerate, print the result, and return the exit code: 0, 75 if it stopped for a reason, 130 after two Ctrl-C."""
     refuse_unavailable(exact=exact)
     config = {
-        "model": str(Path(model).resolve()),
+        "model": model and str(Path(model).resolve()),
         "domain": domain.describe(),
         "record": record,
         "exact": exact,
         "engine": engine,
         "out": out and str(Path(out).resolve()),
     }
-    enumeration = Enumeration(network, domain, record=record, out=out, engine=engine, config=config)
-    try:
-        with progress_display(sys.stderr) as show:
-            follow(enumeration, show)
-    except KeyboardInterrupt:
-        kept = (
-            f"{out} holds what was found, marked incomplete" if out else "nothing was kept, use --out DIR to keep rows"
+    limits = limits or Limits()
+    stop = limits.stop()
+    with stop.listening():
+        enumeration = Enumeration(
+            network,
+            domain,
+            record=record,
+            out=out,
+            engine=engine,
+            config=config,
+            workers=1 if ranks else limits.n_workers(),
+            executor=_on_ranks(ranks) if ranks else None,
+            resume=resume,
+            stop=stop,
+            commit_seconds=limits.commit_seconds,
         )
-        count = enumeration.result().count
-        print(f"regionenum: interrupted after {count:,} regions; {kept}", file=sys.stderr)
-        return 130
-    print_result(enumeration.result(), as_json=as_json, maps=maps)
-    return 0
+        try:
+            with progress_display(sys.stderr) as show:
+                follow(enumeration, show)
+        except KeyboardInterrupt:
+            count = enumeration.result().count
+            print(f"regionenum: interrupted after {count:,} regions; {_kept(enumeration, out)}", file=sys.stderr)
+            return 130
+    result = enumeration.result()
+    print_result(result, as_json=as_json, maps=maps)
+    if result.complete:
+        return 0
+    print(f"regionenum: stopped: {stop.reason}; {_kept(enumeration, out)}", file=sys.stderr)
+    return STOPPED
+
+
+def _on_ranks(ranks: World) -> ExecutorOf:
+    from regionenum.parallel.mpi import MpiExecutor
+
+    return partial(MpiExecutor, world=ranks)
+
+
+def _kept(enumeration: Enumeration, out: str | None) -> str:
+    """What is left of a run that did not end, and how to go on."""
+    if not out:
+        return "nothing was kept; with --out DIR it could be resumed"
+    if not enumeration.resumable:
+        return f"{out} holds what was found, marked incomplete; this engine cannot go on from the middle"
+    return f"{out} holds what was found, marked incomplete; go on with: regionenum resume {shlex.quote(out)}"

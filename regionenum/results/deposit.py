@@ -69,7 +69,7 @@ class MemorySink:
         """Nothing is due in memory."""
         return False
 
-    def note(self, totals: Totals, activity: Callable[[], Activity]) -> None:
+    def note(self, totals: Totals, activity: Callable[[], Activity], *, final: bool = False) -> None:
         """Nothing is noted in memory."""
 
     def commit(self, totals: Totals, frontier: bytes = b"", stopped: str = "") -> None:

@@ -186,7 +186,8 @@ class RunWriter:
         if isinstance(deposit, Part):
             self._written.append(deposit)
             return
-        self._pending.append(deposit)
+        # a table that was pickled on its way from the worker has forgotten that list items are never null
+        self._pending.append(deposit.cast(self._layout.schema(self._record)))
         self._pending_rows += deposit.num_rows
 
     def commit_due(self) -> bool:
@@ -194,12 +195,12 @@ class RunWriter:
         full = self._pending_rows >= PART_ROWS or self._pending_rows * self._layout.row_bytes >= PART_BYTES
         return full or time.monotonic() - self._last_commit >= self._commit_seconds
 
-    def note(self, totals: Totals, activity: Callable[[], Activity]) -> None:
-        """Write a line of progress, and the status, if they are due."""
+    def note(self, totals: Totals, activity: Callable[[], Activity], *, final: bool = False) -> None:
+        """Write a line of progress, and the status, if they are due; at the end the status is."""
         now = time.monotonic()
         if now - self._last_progress >= PROGRESS_SECONDS:
             self._write_progress(totals)
-        if now - self._last_status >= STATUS_SECONDS:
+        if final or now - self._last_status >= STATUS_SECONDS:
             with disk_errors(self._directory):
                 self._board.write(totals.regions, totals.seconds, activity())
             self._last_status = now
