@@ -107,7 +107,8 @@ class Enumeration:
         )
         self._sink = writer
         try:
-            if writer.frontier:
+            # an empty file is not a frontier, and no reason to begin again on top of what was found
+            if writer.frontier is not None:
                 self._totals, self._ledger = writer.totals, journal.decode(writer.frontier, writer.frontier_file)
             elif writer.totals.complete:
                 self._totals, self._ledger = writer.totals, Ledger()

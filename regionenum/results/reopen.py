@@ -60,7 +60,7 @@ def refuse_other(
     """
     same = (
         ("network", manifest.network, problem.network.hash, "the weights or the model file changed"),
-        ("domain", manifest.domain, domain, "the configuration changed"),
+        ("domain", _text(manifest.domain), _text(domain), "the configuration changed"),
         ("recording level", str(manifest.record), str(record), "the configuration changed"),
         ("engine", manifest.engine, engine, "the configuration changed"),
     )
@@ -102,6 +102,9 @@ def mend_lines(path: Path) -> None:
             file.truncate(len(whole))
 
 
-def _short(value: Any) -> str:
-    text = str(value)
-    return text if len(text) <= 40 else f"{text[:24]}..."
+def _text(domain: dict[str, Any]) -> str:
+    return ", ".join(f"{key} {value}" for key, value in domain.items())
+
+
+def _short(text: str) -> str:
+    return text if len(text) <= 60 else f"{text[:40]}..."

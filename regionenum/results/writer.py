@@ -79,7 +79,7 @@ class RunWriter:
     Attributes
     ----------
     totals : everything committed so far
-    frontier : what was left to explore, or empty for a new run
+    frontier : what was left to explore; None for a new run, and for a complete one
     frontier_file : where that was read
 
     Raises
@@ -110,7 +110,8 @@ class RunWriter:
         self._pending_rows = 0
         self._last_commit = self._last_progress = time.monotonic()
         self._last_status = -STATUS_SECONDS
-        self.totals, self.frontier = Totals.of(problem), b""
+        self.totals = Totals.of(problem)
+        self.frontier: bytes | None = None
         self.frontier_file = directory
         with disk_errors(directory), ExitStack() as undo:
             # looked at before the lock, which leaves a file, and again under it
