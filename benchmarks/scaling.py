@@ -16,6 +16,7 @@ import argparse
 import heapq
 import itertools
 import json
+import os
 import pickle
 import random
 import shutil
@@ -29,19 +30,19 @@ from pathlib import Path
 import numpy as np
 
 import regionenum as rn
-from benchmarks import machine
+from benchmarks import acasxu, machine
 from regionenum.engine.compiled import CompiledEngine
-from regionenum.engine.interface import Problem, Record
-from regionenum.enumeration import make_runner
+from regionenum.engine.interface import Problem
 from regionenum.network.layers import Layer
 from regionenum.network.units import RELU, Units
 from regionenum.parallel.driver import Budget
 from regionenum.parallel.ledger import Ledger
 from regionenum.parallel.mpi import AHEAD
 from regionenum.parallel.parcel import seal
+from regionenum.parallel.task import TaskRunner
 
-RECORD_SECONDS = 0.002
-"""Budget of the recorded tasks."""
+RECORD_SECONDS = 0.004
+"""Budget of the recorded tasks, of eight steps or so."""
 
 
 def generic(widths: tuple[int, ...], seed: int = 0) -> rn.Network:
@@ -63,10 +64,9 @@ class Recording:
     tasks: int
 
 
-def record(widths: tuple[int, ...], half_width: float) -> Recording:
-    """Enumerate a real network in short tasks and add up what every subtree cost."""
-    problem = Problem.over(generic(widths), rn.Box(-half_width, half_width))
-    runner = make_runner(CompiledEngine(), problem, Record.NONE, None)
+def record(problem: Problem) -> Recording:
+    """Enumerate a network in short tasks and add up what every subtree cost."""
+    runner = TaskRunner(CompiledEngine().explorer(problem), problem.depth, problem.dim, step=RECORD_SECONDS / 8)
     runner.warm()
     ledger = Ledger.of([seal(CompiledEngine().explorer(problem).root)])
     # ids of subtrees run parallel to ledger.waiting, whose last entry is taken first
@@ -103,10 +103,9 @@ class Costs:
     latency: float
 
 
-def coordinator_costs(widths: tuple[int, ...], half_width: float, message: float) -> Costs:
+def coordinator_costs(problem: Problem, message: float) -> Costs:
     """Time the coordinator's real code on results with few and with many subtrees."""
-    problem = Problem.over(generic(widths), rn.Box(-half_width, half_width))
-    runner = make_runner(CompiledEngine(), problem, Record.NONE, None)
+    runner = TaskRunner(CompiledEngine().explorer(problem), problem.depth, problem.dim, step=RECORD_SECONDS / 8)
     runner.warm()
     ledger = Ledger.of([seal(CompiledEngine().explorer(problem).root)])
     task = ledger.issue(1, RECORD_SECONDS)
@@ -255,22 +254,30 @@ def main(argv: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n\n")[0])
     parser.add_argument("--widths", default="8,14,14", help="network whose tree is recorded (default: 8,14,14)")
     parser.add_argument("--half-width", type=float, default=10.0, help="of its box (default: 10)")
+    parser.add_argument("--acasxu", type=int, choices=acasxu.PROPERTIES, metavar="PROPERTY", help="ACAS Xu 1_1 instead")
     parser.add_argument("--regions", type=float, default=1e10, help="of the simulated tree (default: 1e10)")
     parser.add_argument("--message-us", type=float, default=25.0, help="where it cannot be measured (default: 25)")
     parser.add_argument("--json", type=Path, metavar="FILE")
     options = parser.parse_args(argv)
-    widths = tuple(map(int, options.widths.split(",")))
     print(machine.summary())
-    recording = record(widths, options.half_width)
+    if options.acasxu:
+        path = Path(os.environ.get("REGIONENUM_ACASXU") or acasxu.DEFAULT_DATA) / acasxu.FILE
+        known, name = acasxu.PROPERTIES[options.acasxu], f"ACAS Xu 1_1, property {options.acasxu}"
+        network = rn.load(acasxu.read_module(path), np.zeros((1, 5)))
+        problem = Problem.over(network, rn.Box(known.lower, known.upper))
+    else:
+        name, box = options.widths, rn.Box(-options.half_width, options.half_width)
+        problem = Problem.over(generic(tuple(map(int, options.widths.split(",")))), box)
+    recording = record(problem)
     sizes = [len(shares) for shares in recording.shares]
     print(
-        f"recorded: {recording.tasks:,} tasks of {options.widths}, {recording.regions_per_second:,.0f} regions/s; "
+        f"recorded: {recording.tasks:,} tasks of {name}, {recording.regions_per_second:,.0f} regions/s; "
         f"{len(sizes)} subtrees fell into {np.mean(sizes):.1f} others on average, the largest holding "
         f"{np.median([max(s) for s in recording.shares]):.0%} of the rest (median)"
     )
     measured = message_seconds()
     message = options.message_us * 1e-6 if measured is None else measured
-    costs = coordinator_costs(widths, options.half_width, message)
+    costs = coordinator_costs(problem, message)
     print(
         f"coordinator: {1e6 * costs.result:.1f} us for a result and {1e6 * costs.parcel:.2f} us for each subtree in it; "
         f"{1e6 * message:.1f} us for a message ({'assumed' if measured is None else 'measured between two ranks'}): "

@@ -98,11 +98,19 @@ class TaskRunner:
     explorer : set to the problem
     depth, dim : of the problem
     depository : where recorded cells go; None if nothing is recorded
+    step : aim for the length of a step, in seconds
     """
 
-    def __init__(self, explorer: Explorer, depth: int, dim: int, depository: Depository | None) -> None:
+    def __init__(
+        self,
+        explorer: Explorer,
+        depth: int,
+        dim: int,
+        depository: Depository | None = None,
+        step: float = STEP_SECONDS,
+    ) -> None:
         self._explorer, self._depth, self._dim, self._depository = explorer, depth, dim, depository
-        self._nodes = 1000
+        self._nodes, self._step = 1000, step
 
     def steps(self, task: Task, hurry: Callable[[], bool] = lambda: False) -> Iterator[TaskResult | None]:
         """Run a task: yield None after every step but the last, and the result at the end.
@@ -154,7 +162,7 @@ class TaskRunner:
         self._explorer.rest()
 
     def _adapt(self, seconds: float) -> None:
-        if seconds < STEP_SECONDS / 2:
+        if seconds < self._step / 2:
             self._nodes = min(2 * self._nodes, 1 << 40)
-        elif seconds > 2 * STEP_SECONDS:
+        elif seconds > 2 * self._step:
             self._nodes = max(self._nodes // 2, 1)
