@@ -44,7 +44,10 @@ def main(argv: list[str] | None = None) -> int:
     options = parser.parse_args(argv)
     print(machine.summary())
     n = options.workers
-    ways = {"one": (1, ["--workers", "1"], []), "processes": (n, ["--workers", str(n)], [])}
+    ways: dict[str, tuple[int, list[str], list[str]]] = {
+        "one": (1, ["--workers", "1"], []),
+        "processes": (n, ["--workers", str(n)], []),
+    }
     mpiexec = Path(sys.executable).with_name("mpiexec")
     if mpiexec.exists():
         ways["MPI"] = (n, [], [str(mpiexec), "-n", str(n)])

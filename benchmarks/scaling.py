@@ -262,6 +262,9 @@ def main(argv: list[str] | None = None) -> int:
     print(machine.summary())
     if options.acasxu:
         path = Path(os.environ.get("REGIONENUM_ACASXU") or acasxu.DEFAULT_DATA) / acasxu.FILE
+        if not path.is_file():
+            print(f"scaling: {path} does not exist; give its folder in REGIONENUM_ACASXU", file=sys.stderr)
+            return 2
         known, name = acasxu.PROPERTIES[options.acasxu], f"ACAS Xu 1_1, property {options.acasxu}"
         network = rn.load(acasxu.read_module(path), np.zeros((1, 5)))
         problem = Problem.over(network, rn.Box(known.lower, known.upper))

@@ -30,9 +30,6 @@ from regionenum.results.summary import Result
 COMMAND = [sys.executable, "-m", "regionenum"]
 HALF_WIDTH = "10"
 
-ENDED_EARLY = (75, -signal.SIGKILL, -signal.SIGUSR1, 128 + signal.SIGKILL, 128 + signal.SIGUSR1, signal.SIGUSR1)
-"""Exit codes of interrupted attempts. A signal that comes before Python listens kills; launchers report that in two ways."""
-
 
 def main(argv: list[str] | None = None) -> int:
     """Run cycles until there were enough interruptions."""
@@ -81,30 +78,34 @@ def _one_run(rng: random.Random, model: Path, out: Path, seconds: float, counts:
         verb = ["resume", str(out)] if started else ["count", str(model), "--box", "-" + HALF_WIDTH, HALF_WIDTH]
         if not started:
             verb += ["--record", "regions", "--out", str(out)]
-        # start-up takes about two seconds: some interruptions are to hit it, most the run itself
-        after = rng.uniform(0.5, 1.0 + 0.6 * seconds)
         how = rng.choice([signal.SIGKILL, signal.SIGUSR1])
+        before = time.time()
         process = subprocess.Popen(
-            _command(rng, verb),
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.PIPE,
-            text=True,
-            start_new_session=True,
+            _command(rng, verb), stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, start_new_session=True
         )
+        if how is signal.SIGUSR1:
+            # before Python listens the signal would kill, as kill -9 does at any time
+            _wait_until_it_listens(out / "status.json", before, process)
         try:
-            _, err = process.communicate(timeout=after)
+            _, err = process.communicate(timeout=rng.uniform(0.0, 0.5 * seconds))
         except subprocess.TimeoutExpired:
             if how is signal.SIGKILL:
                 os.killpg(process.pid, signal.SIGKILL)
             else:
                 process.send_signal(how)
             _, err = process.communicate(timeout=120)
-            counts["kill -9" if how is signal.SIGKILL else "SIGUSR1"] += 1
+            if process.returncode != 0:
+                counts["kill -9" if how is signal.SIGKILL else "SIGUSR1"] += 1
         if process.returncode == 0:
             counts["completed"] += 1
             return attempts
-        if process.returncode not in ENDED_EARLY:
+        if process.returncode not in ((-9, 137) if how is signal.SIGKILL else (75,)):
             raise SystemExit(f"unexpected exit code {process.returncode}:\n{err}")
+
+
+def _wait_until_it_listens(status: Path, since: float, process: subprocess.Popen[str]) -> None:
+    while process.poll() is None and not (status.exists() and status.stat().st_mtime > since):
+        time.sleep(0.02)
 
 
 def _command(rng: random.Random, verb: list[str]) -> list[str]:

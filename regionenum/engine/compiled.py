@@ -37,6 +37,7 @@ from regionenum.engine.walk_state import (
     DICTIONARY_FULL,
     FINISHED,
     GAVE_UP,
+    ISSUED,
     LAYER,
     NEWS,
     NEWS_INDEX,
@@ -44,6 +45,7 @@ from regionenum.engine.walk_state import (
     NEXT,
     NUMBER,
     OPEN,
+    PAUSED,
     RANK,
     STACK_FULL,
     STAGE,
@@ -104,7 +106,7 @@ class CompiledExplorer:
         rows = _buffer_rows(self._tables) if record != Record.NONE else 0
         self._walk = make_walk(problem, self._tables, rows)
         self._subtree = self.root
-        self._finished = True
+        self._finished, self._first_number = True, 0
 
     @property
     def root(self) -> Subtree:
@@ -145,10 +147,14 @@ class CompiledExplorer:
         self._walk.tally.counters[...] = counters
         if status == GAVE_UP:
             raise EngineError("a subtree's cell could not be rebuilt; report the network, the domain and the subtree")
-        self._subtree, self._finished = subtree, False
+        self._subtree, self._finished, self._first_number = subtree, False, first_number
 
     def step(self, nodes: int) -> Batch:
-        """Explore on, for about that many cells, or until the buffer of recorded rows is full."""
+        """Explore on, for about that many cells, or until the buffer of recorded rows is full.
+
+        However few they are, the subtree gets smaller: a cell is counted or split. Otherwise `rest` could give back what
+        `start` was given, and a run of such steps would never end.
+        """
         while True:
             status = walk_tree(
                 self._tables, self._walk, nodes, self._record == Record.REGIONS, self._record == Record.TREE
@@ -158,9 +164,10 @@ class CompiledExplorer:
                     "the simplex method did not converge on a cell; "
                     "run again with engine='highs' and report the network"
                 )
-            if status not in (STACK_FULL, DICTIONARY_FULL):
+            if status in (STACK_FULL, DICTIONARY_FULL):
+                self._grow(status)
+            elif status != PAUSED or self._walk.top[0] > 0 or self._walk.tally.path[ISSUED, 0] > self._first_number:
                 break
-            self._grow(status)
         self._finished = status == FINISHED
         return self._take()
 

@@ -6,6 +6,7 @@ import multiprocessing
 import os
 import queue
 import signal
+import socket
 import threading
 import traceback
 from collections.abc import Callable
@@ -13,7 +14,7 @@ from dataclasses import dataclass
 from multiprocessing.connection import Connection, wait
 from multiprocessing.context import BaseContext
 
-from regionenum.errors import EngineError, InputError, WorkerError
+from regionenum.errors import EngineError, InputError, RunError, WorkerError
 from regionenum.parallel.task import Task, TaskResult, TaskRunner
 
 MakeRunner = Callable[[], TaskRunner]
@@ -90,7 +91,10 @@ class ProcessExecutor:
     def submit(self, task: Task) -> None:
         worker = min(self._workers, key=lambda worker: worker.held)
         worker.held += 1
-        worker.pipe.send(task)
+        try:
+            worker.pipe.send(task)
+        except (BrokenPipeError, ConnectionResetError):
+            raise _death(worker) from None
 
     def collect(self, seconds: float) -> list[TaskResult]:
         pipes = {worker.pipe: worker for worker in self._workers}
@@ -100,11 +104,7 @@ class ProcessExecutor:
             try:
                 answer = worker.pipe.recv()
             except (EOFError, ConnectionResetError):
-                worker.process.join(5.0)
-                raise WorkerError(
-                    f"worker process {worker.process.pid} died (exit code {worker.process.exitcode}); a negative "
-                    "code is a signal, -9 often means out of memory; resume with fewer workers or more memory"
-                ) from None
+                raise _death(worker) from None
             if isinstance(answer, _Failure):
                 raise answer.error()
             worker.held -= 1
@@ -116,12 +116,19 @@ class ProcessExecutor:
 
     def close(self) -> None:
         for worker in self._workers:
-            worker.process.terminate()
+            # nothing that a worker holds is wanted any more, and it does not listen to gentler signals
+            worker.process.kill()
         for worker in self._workers:
-            worker.process.join(5.0)
-            if worker.process.is_alive():
-                worker.process.kill()
+            worker.process.join()
             worker.pipe.close()
+
+
+def _death(worker: _Worker) -> WorkerError:
+    worker.process.join(5.0)
+    return WorkerError(
+        f"worker process {worker.process.pid} on {socket.gethostname()} died (exit code {worker.process.exitcode}); a "
+        "negative code is a signal, -9 often means out of memory; resume with fewer workers or more memory"
+    )
 
 
 @dataclass(frozen=True)
@@ -134,7 +141,7 @@ class _Failure:
     trace: str
 
     def error(self) -> Exception:
-        kinds = {kind.__name__: kind for kind in (EngineError, InputError)}
+        kinds = {kind.__name__: kind for kind in (EngineError, InputError, RunError)}
         if self.kind in kinds:
             return kinds[self.kind](self.message)
         return WorkerError(f"{self.place} failed with {self.kind}: {self.message}\n{self.trace}")
@@ -145,9 +152,8 @@ def _work(
 ) -> None:
     """A worker process. The driver alone decides about signals."""
     drivers_end.close()
-    for name in (signal.SIGINT, signal.SIGUSR1):
+    for name in (signal.SIGINT, signal.SIGUSR1, signal.SIGTERM):
         signal.signal(name, signal.SIG_IGN)
-    signal.signal(signal.SIGTERM, signal.SIG_DFL)
     tasks: queue.SimpleQueue[Task] = queue.SimpleQueue()
     threading.Thread(target=_receive, args=(pipe, tasks, os.getppid()), daemon=True).start()
     try:
@@ -160,7 +166,7 @@ def _work(
         return
     except Exception as error:  # noqa: BLE001
         # whatever it is, the driver is to know it: it ends the run and prints it
-        place = f"worker {number} (process {os.getpid()})"
+        place = f"worker {number} (process {os.getpid()} on {socket.gethostname()})"
         pipe.send(_Failure(place, str(error), type(error).__name__, traceback.format_exc()))
 
 

@@ -1,0 +1,123 @@
+"""Steps however short make progress; failures of local workers are told apart."""
+
+import os
+import signal
+
+import numpy as np
+import pytest
+
+import regionenum as rn
+from regionenum.engine.compiled import CompiledEngine
+from regionenum.engine.interface import Problem, Record, Statistics
+from regionenum.enumeration import Enumeration
+from regionenum.parallel.driver import Budget
+from regionenum.parallel.ledger import Ledger
+from regionenum.parallel.local import ProcessExecutor
+from regionenum.parallel.parcel import seal, unseal
+from regionenum.parallel.task import Task, TaskRunner
+from tests.exploring import explore, same_statistics
+from tests.line import relu_chain
+
+RNG = np.random.default_rng(0)
+NET = relu_chain(
+    (RNG.uniform(-1, 1, (8, 3)), RNG.uniform(-1, 1, 8)),
+    (RNG.uniform(-1, 1, (6, 8)), RNG.uniform(-1, 1, 6)),
+    ([[1.0] * 6], [0.0]),
+)
+PROBLEM = Problem.over(NET, rn.Box(-3, 3))
+
+
+def test_steps_of_one_node_come_to_an_end():
+    """A step that gave back what it was given would go on for ever."""
+    engine = CompiledEngine()
+    explorer = engine.explorer(PROBLEM)
+    statistics = Statistics.domain(PROBLEM.depth, PROBLEM.dim)
+    ledger = Ledger.of([seal(explorer.root)])
+    for _ in range(10_000):
+        if ledger.drained:
+            break
+        task = ledger.issue(1, 0.0)
+        runner = TaskRunner(explorer, PROBLEM.depth, PROBLEM.dim)
+        runner._nodes = 1
+        statistics.add(ledger.settle(runner.run(task, lambda: True)))
+    assert ledger.drained
+    assert same_statistics(statistics, explore(engine, PROBLEM).statistics)
+
+
+def test_a_sealed_subtree_is_the_same_subtree():
+    explorer = CompiledEngine().explorer(PROBLEM)
+    explorer.start(explorer.root)
+    explorer.step(20)
+    subtrees = explorer.rest().subtrees
+    assert len(subtrees) > 1
+    for subtree in subtrees:
+        again = unseal(seal(subtree))
+        assert (again.layer, again.n_before, again.parent) == (subtree.layer, subtree.n_before, subtree.parent)
+        for name in ("sides", "winners", "witness"):
+            np.testing.assert_array_equal(getattr(again, name), getattr(subtree, name))
+
+
+@pytest.mark.parametrize("workers", [1, 2, 3])
+@pytest.mark.parametrize("budget", [Budget(0.0, 0.0), Budget(0.0, 0.0, bundle=1), Budget()])
+def test_workers_and_budgets_do_not_change_the_regions(workers, budget):
+    enumeration = Enumeration(NET, rn.Box(-3, 3), record="regions", workers=workers, budget=budget)
+    list(enumeration.run())
+    found, expected = enumeration.result(), rn.enumerate_regions(NET, rn.Box(-3, 3), record="regions")
+    assert found.complete
+    assert same_statistics(found.statistics, expected.statistics)
+    rows = [
+        sorted((row["pattern"], tuple(row["ranks"])) for row in result.regions.to_pylist())
+        for result in (found, expected)
+    ]
+    assert rows[0] == rows[1]
+
+
+class Raising(TaskRunner):
+    def run(self, task, hurry=lambda: False):
+        raise self.error
+
+
+def raising(error):
+    runner = Raising(CompiledEngine().explorer(PROBLEM, Record.NONE), PROBLEM.depth, PROBLEM.dim)
+    runner.error = error
+    return runner
+
+
+@pytest.mark.parametrize(
+    ("error", "kind", "sentence"),
+    [
+        (rn.RunError("the disk is full"), rn.RunError, "^the disk is full$"),
+        (rn.EngineError("no convergence"), rn.EngineError, "^no convergence$"),
+        (
+            ZeroDivisionError("nothing"),
+            rn.WorkerError,
+            r"worker 0 \(process \d+ on .*\) failed with ZeroDivisionError: nothing\nTraceback",
+        ),
+    ],
+)
+def test_a_failing_worker_is_reported_as_what_it_is(error, kind, sentence):
+    executor = ProcessExecutor(lambda: raising(error), 1)
+    try:
+        executor.submit(Task(0, [], 1.0))
+        with pytest.raises(kind, match=sentence):
+            executor.collect(30.0)
+    finally:
+        executor.close()
+
+
+def _keep_submitting(executor):
+    for number in range(100):
+        executor.submit(Task(number, [], 1.0))
+        executor.collect(0.0)
+
+
+def test_a_task_for_a_dead_worker_is_a_sentence():
+    executor = ProcessExecutor(lambda: raising(ValueError()), 1)
+    try:
+        worker = executor._workers[0].process
+        os.kill(worker.pid, signal.SIGKILL)
+        worker.join()
+        with pytest.raises(rn.WorkerError, match=r"died \(exit code -9\); a negative code is a signal"):
+            _keep_submitting(executor)
+    finally:
+        executor.close()
