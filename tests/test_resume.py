@@ -469,7 +469,7 @@ def suicide():
     ("action", "pattern"),
     [
         (defect, r"worker \d .*failed with ZeroDivisionError: a defect\n(.*\n)*.*in defect"),
-        (suicide, r"worker process \d+ died \(exit code -9\)"),
+        (suicide, r"worker process \d+ on \S+ died \(exit code -9\)"),
     ],
 )
 def test_a_worker_that_fails_ends_the_run_in_seconds(known, tmp_path, action, pattern):

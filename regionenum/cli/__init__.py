@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import signal
 import sys
 from collections.abc import Sequence
 from typing import NoReturn
@@ -35,6 +36,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         if getattr(arguments, "parallel", False):
             from regionenum.parallel import mpi
 
+            # a warning that comes before the run listens, or after its end, is no reason to die
+            signal.signal(signal.SIGUSR1, signal.SIG_IGN)
             arguments.ranks = mpi.world()
             if arguments.ranks is not None and arguments.ranks.rank:
                 return mpi.serve(arguments.ranks)
