@@ -73,6 +73,8 @@ def test_workers_and_budgets_do_not_change_the_regions(workers, budget):
 
 
 class Raising(TaskRunner):
+    error: Exception
+
     def run(self, task, hurry=lambda: False):
         raise self.error
 
@@ -115,6 +117,7 @@ def test_a_task_for_a_dead_worker_is_a_sentence():
     executor = ProcessExecutor(lambda: raising(ValueError()), 1)
     try:
         worker = executor._workers[0].process
+        assert worker.pid is not None
         os.kill(worker.pid, signal.SIGKILL)
         worker.join()
         with pytest.raises(rn.WorkerError, match=r"died \(exit code -9\); a negative code is a signal"):
