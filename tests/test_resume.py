@@ -281,7 +281,7 @@ def test_resume_needs_only_the_directory(known, tmp_path, capsys, monkeypatch):
     assert main(["count", str(path), *box, "--record", "regions", "--out", "run", "--max-regions", "9"]) == 75
     assert "go on with: regionenum resume run" in capsys.readouterr().err
     shutil.move("run", "moved run")
-    assert main(["resume", "moved run", "--workers", "2", "--max-regions", "50000"]) == 75
+    assert main(["resume", "moved run", "--workers", "2", "--time-limit", "0"]) == 75
     assert "go on with: regionenum resume 'moved run'" in capsys.readouterr().err
     assert main(["resume", "moved run", "--json"]) == 0
     assert json.loads(capsys.readouterr().out)["count"] == expected.count
