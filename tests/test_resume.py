@@ -76,9 +76,9 @@ def test_stopped_again_and_again(known, tmp_path):
     network, _, expected = known
     out, limit = tmp_path / "run", 0
     for workers in (1, 2, 3, 1):
-        limit += 20_000
+        limit += 10_000
         result = enumerate_regions(
-            network, rn.Box(-3, 3), record="regions", out=out, workers=workers, resume=limit > 20_000, max_regions=limit
+            network, rn.Box(-3, 3), record="regions", out=out, workers=workers, resume=limit > 10_000, max_regions=limit
         )
         assert limit <= result.count < expected.count
         assert not result.complete
@@ -122,7 +122,7 @@ def test_a_time_limit(known, tmp_path, workers):
     result = enumerate_regions(network, rn.Box(-3, 3), out=tmp_path / "run", workers=workers, time_limit=0.0)
     assert (result.count, result.complete) == (0, False)
     result = enumerate_regions(
-        network, rn.Box(-3, 3), out=tmp_path / "run", workers=workers, time_limit=0.1, resume=True
+        network, rn.Box(-3, 3), out=tmp_path / "run", workers=workers, time_limit=0.02, resume=True
     )
     assert result.count < expected.count
     result = enumerate_regions(network, rn.Box(-3, 3), out=tmp_path / "run", workers=workers, resume=True)
