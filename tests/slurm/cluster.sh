@@ -54,9 +54,9 @@ stop() {
   local code=$? pid
   trap - EXIT
   if ((${#pids[@]} > 1)); then
-    # jobs first: the daemons leave theirs alone
+    # jobs first, which may take KillWait: the daemons would leave them behind
     scancel --quiet --user "$(id -un)" 2>/dev/null || true
-    for _ in $(seq 40); do
+    for _ in $(seq 60); do
       [[ -z $(squeue --noheader 2>/dev/null) ]] && break
       sleep 0.5
     done
