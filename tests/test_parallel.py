@@ -75,6 +75,9 @@ def test_workers_and_budgets_do_not_change_the_regions(workers, budget):
 class Raising(TaskRunner):
     error: Exception
 
+    def warm(self):
+        """Nothing to load."""
+
     def run(self, task, hurry=lambda: False):
         raise self.error
 

@@ -71,6 +71,8 @@ class ProcessExecutor:
 
     def __init__(self, make_runner: MakeRunner, workers: int) -> None:
         context = _context()
+        # compiled once, before any worker looks for the kernels; forked workers have them loaded
+        make_runner().warm()
         self.workers = workers
         self._hurry = context.Event()
         self._workers = [self._start(context, make_runner, number) for number in range(workers)]

@@ -218,6 +218,9 @@ def serve(world: World) -> int:
     """
     for name in (signal.SIGUSR1, signal.SIGTERM, signal.SIGINT):
         signal.signal(name, signal.SIG_IGN)
+    # while rank 0 reads the model; compiled kernels are looked for later, when rank 0 has seen to it that they exist
+    import regionenum.engine.compiled  # noqa: F401
+
     told = world.broadcast()
     if isinstance(told, int):
         return told
