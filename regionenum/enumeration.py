@@ -25,7 +25,7 @@ from regionenum.parallel.parcel import seal
 from regionenum.parallel.stop import Stop
 from regionenum.parallel.task import TaskRunner
 from regionenum.parallel.whole import WHOLE, WholeTreeExecutor
-from regionenum.results.deposit import Depository, MemorySink
+from regionenum.results.deposit import MemorySink
 from regionenum.results.progress import Progress, Totals
 from regionenum.results.status import Activity, WorkerStatus
 from regionenum.results.summary import Result
@@ -153,10 +153,10 @@ class Enumeration:
 
     def _run(self) -> Generator[Progress, None, None]:
         totals, sink = self._totals, self._sink
-        start = time.monotonic() - totals.seconds
         # the first commit gives this attempt its number, before any worker writes under it
         self._commit()
         executor = self._executor()
+        start = time.monotonic() - totals.seconds
         # False while a result is taken in, when rows and statistics may not yet agree and must not be committed
         settled = True
         try:
@@ -177,10 +177,10 @@ class Enumeration:
                     yield totals.progress()
             totals.complete = self._ledger.drained
         finally:
+            totals.seconds = time.monotonic() - start
             try:
                 executor.close()
             finally:
-                totals.seconds = time.monotonic() - start
                 if settled:
                     self._commit()
                     sink.note(totals, self.activity, final=True)
@@ -208,7 +208,7 @@ class Enumeration:
     def _executor(self) -> Executor:
         if not isinstance(self._engine, SplittableEngine) or not self.resumable:
             return WholeTreeExecutor(self._engine, self._problem, self._record, self._sink.depository)
-        make = partial(make_runner, self._engine, self._problem, self._record, self._sink.depository)
+        make = partial(TaskRunner.of, self._engine, self._problem, self._record, self._sink.depository)
         return self._executor_of(make)
 
     def result(self) -> Result:
@@ -226,13 +226,6 @@ class Enumeration:
             exact=False,
             rows=self._sink.rows,
         )
-
-
-def make_runner(
-    engine: SplittableEngine, problem: Problem, record: Record, depository: Depository | None
-) -> TaskRunner:
-    """What runs tasks in a worker."""
-    return TaskRunner(engine.explorer(problem, record), problem.depth, problem.dim, depository)
 
 
 def enumerate_regions(

@@ -51,7 +51,7 @@ class Driver:
         return self.ledger.issue(min(subtrees, len(self.ledger.waiting)), 0.0)
 
     def run(self, task):
-        self.runner._nodes = self.nodes
+        self.runner.pace.tests = self.nodes
         return self.runner.run(task)
 
     def settle(self, result):

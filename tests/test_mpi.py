@@ -112,7 +112,7 @@ from regionenum.parallel.mpi import world
 import regionenum.cli
 from mpi4py import MPI
 if MPI.COMM_WORLD.Get_rank() == 1:
-    def run(self, task, hurry=None):
+    def run(self, task, recalled=None):
         {fault}
     TaskRunner.run = run
 raise SystemExit(regionenum.cli.main(sys.argv[1:]))

@@ -38,7 +38,7 @@ def test_steps_of_one_node_come_to_an_end():
             break
         task = ledger.issue(1, 0.0)
         runner = TaskRunner(explorer, PROBLEM.depth, PROBLEM.dim)
-        runner._nodes = 1
+        runner.pace.tests = 1
         statistics.add(ledger.settle(runner.run(task, lambda: True)))
     assert ledger.drained
     assert same_statistics(statistics, explore(engine, PROBLEM).statistics)
@@ -78,7 +78,7 @@ class Raising(TaskRunner):
     def warm(self):
         """Nothing to load."""
 
-    def run(self, task, hurry=lambda: False):
+    def run(self, task, recalled=lambda: False):
         raise self.error
 
 

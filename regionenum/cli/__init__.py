@@ -39,8 +39,10 @@ def main(argv: Sequence[str] | None = None) -> int:
             # a warning that comes before the run listens, or after its end, is no reason to die
             signal.signal(signal.SIGUSR1, signal.SIG_IGN)
             arguments.ranks = mpi.world()
-            if arguments.ranks is not None and arguments.ranks.rank:
-                return mpi.serve(arguments.ranks)
+            if arguments.ranks is not None:
+                if arguments.ranks.rank:
+                    return mpi.serve(arguments.ranks)
+                arguments.ranks.load_kernels()
     except InputError as error:
         # every rank sees the same command line, and one of them is enough to complain
         return _fail(error, 2) if _is_first_rank() else 2

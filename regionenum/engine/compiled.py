@@ -6,12 +6,13 @@ lies within `cut_kernel.DOUBT` of zero is counted as doubtful, in `Counters.doub
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterator
+from contextlib import suppress
 
 import numpy as np
 
-from regionenum.engine import cut_kernel
+from regionenum.domain import Box
+from regionenum.engine import cut_kernel, policy
 from regionenum.engine.dual_kernel import DECIDED_AT_ENTRY
 from regionenum.engine.interface import (
     Batch,
@@ -25,6 +26,7 @@ from regionenum.engine.interface import (
     Subtree,
     cell_name,
 )
+from regionenum.engine.pace import Pace
 from regionenum.engine.simplex_kernel import N_BASIC, N_ROWS, ROW_VAR, SIZE, locate, witness_point
 from regionenum.engine.subtree_kernel import OPEN_DECISION, load
 from regionenum.engine.tables import CUT, GROUP, UNIT, Tables, make_tables
@@ -53,8 +55,10 @@ from regionenum.engine.walk_state import (
     make_walk,
 )
 from regionenum.errors import EngineError
+from regionenum.network.layers import Layer, Network
+from regionenum.network.units import RELU, Units
 
-BATCH_SECONDS = 0.5
+BATCH_SECONDS = 0.25
 BUFFER_BYTES = 8 << 20
 
 
@@ -82,19 +86,27 @@ class CompiledEngine:
         explorer.start(explorer.root)
         cells = None if record is Record.NONE else explorer.take_cells()
         yield Batch(Statistics.domain(problem.depth, problem.dim), cells=cells)
-        nodes = 2000
+        pace = Pace(BATCH_SECONDS)
         while not explorer.finished:
-            start = time.perf_counter()
-            batch = explorer.step(nodes)
-            seconds = time.perf_counter() - start
-            if seconds < BATCH_SECONDS / 4:
-                nodes *= 2
-            elif seconds > BATCH_SECONDS:
-                nodes = max(nodes // 2, 1)
+            batch = explorer.step(pace.begin())
+            pace.end(cut_short=explorer.finished)
             if explorer.finished:
                 for cell in explorer.rest().open_cells:
                     batch.statistics.close(cell)
             yield batch
+
+
+def load_kernels() -> None:
+    """Load the compiled kernels; where they are not on disk yet, compile them first, for half a minute."""
+    layer = Layer("layer", np.ones((1, 1)), np.zeros(1), Units.pointwise(RELU, 1))
+    explorer = CompiledEngine().explorer(Problem.over(Network((layer,), (1,)), Box(-1.0, 1.0)))
+    explorer.start(explorer.root)
+    explorer.step(1)
+    explorer.rest()
+    if not policy.are_on_disk():
+        # a folder that others compiled for, and that cannot be written, only makes the next start slower
+        with suppress(PermissionError):
+            policy.note_on_disk()
 
 
 class CompiledExplorer:
@@ -149,15 +161,15 @@ class CompiledExplorer:
             raise EngineError("a subtree's cell could not be rebuilt; report the network, the domain and the subtree")
         self._subtree, self._finished, self._first_number = subtree, False, first_number
 
-    def step(self, nodes: int) -> Batch:
-        """Explore on, for about that many cells, or until the buffer of recorded rows is full.
+    def step(self, tests: int) -> Batch:
+        """Explore on, for about that many tests, or until the buffer of recorded rows is full.
 
         However few they are, the subtree gets smaller: a cell is counted or split. Otherwise `rest` could give back what
         `start` was given, and a run of such steps would never end.
         """
         while True:
             status = walk_tree(
-                self._tables, self._walk, nodes, self._record == Record.REGIONS, self._record == Record.TREE
+                self._tables, self._walk, tests, self._record == Record.REGIONS, self._record == Record.TREE
             )
             if status == GAVE_UP:
                 raise EngineError(

@@ -250,8 +250,8 @@ class Explorer(Protocol):
         """Begin a subtree; the cells found are numbered from `first_number`."""
         ...
 
-    def step(self, nodes: int) -> Batch:
-        """Explore on, for about that many cells."""
+    def step(self, tests: int) -> Batch:
+        """Explore on, for about that many tests."""
         ...
 
     @property

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import numba
+from llvmlite.binding import get_host_cpu_features, get_host_cpu_name
 from numba.core import config
 
 Function = TypeVar("Function", bound=Callable[..., Any])
@@ -32,9 +33,29 @@ def cache_folder() -> Path:
         base = Path.home() / "Library" / "Caches" / "regionenum"
     else:
         base = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "regionenum"
-    sources = sorted(Path(__file__).parent.glob("*_kernel.py"))
-    digest = hashlib.sha256(b"".join(path.read_bytes() for path in [Path(__file__), *sources])).hexdigest()
+    digest = hashlib.sha256(b"".join(path.read_bytes() for path in _sources())).hexdigest()
     return base / f"kernels-{digest[:16]}"
+
+
+def _sources() -> list[Path]:
+    return [Path(__file__), *sorted(Path(__file__).parent.glob("*_kernel.py"))]
+
+
+def _ready() -> Path:
+    """A file that exists once all kernels are on disk for these very files (numba asks for their times), and this CPU."""
+    times = [path.stat().st_mtime for path in _sources()]
+    target = (times, numba.__version__, sys.version_info[:3], get_host_cpu_name(), get_host_cpu_features().flatten())
+    return cache_folder() / f"ready-{hashlib.sha256(repr(target).encode()).hexdigest()[:16]}"
+
+
+def are_on_disk() -> bool:
+    """Whether all kernels were compiled before."""
+    return _ready().exists()
+
+
+def note_on_disk() -> None:
+    """Note that all kernels are on disk now."""
+    _ready().touch()
 
 
 def kernel(function: Function) -> Function:

@@ -44,7 +44,6 @@ from regionenum.engine.walk_state import (
     FINISHED,
     GAVE_UP,
     GROUPS,
-    ISSUED,
     LAYER,
     MINUS_MASK,
     NEWS,
@@ -169,8 +168,8 @@ def order_units(tables, walk, layer):
 
 
 @kernel
-def _cuts(tables, walk, recording, nodes):
-    """Decide pending cuts, of one cell after the other while they are in this layer and stage, at most `nodes` cells.
+def _cuts(tables, walk, recording, last_test):
+    """Decide pending cuts, of one cell after the other while they are in this layer and stage, up to test `last_test`.
 
     Most of the time is spent in here, so this loop hands small tuples to its kernels. In the last layer it counts
     regions itself unless they are recorded.
@@ -178,7 +177,8 @@ def _cuts(tables, walk, recording, nodes):
     stack, images, duals, counters = walk.stack, walk.images, walk.duals, walk.tally.counters
     layer = stack[walk.top[0], LAYER]
     is_last = layer == tables.depth - 1 and tables.at[layer, GROUP] == tables.at[layer + 1, GROUP] and not recording
-    for _ in range(nodes):
+    before = counters[TESTS]
+    while counters[TESTS] == before or counters[TESTS] < last_test:
         f = walk.top[0]
         if f < 0 or stack[f, LAYER] != layer or stack[f, STAGE] != CUTS:
             return FINISHED
@@ -206,7 +206,7 @@ def _cuts(tables, walk, recording, nodes):
                     drop_row(table, label, r)
                     continue
             leaf = is_last and label[SIZE, N_ROWS] == label[SIZE, N_BASIC] + 1
-            before = counters[DOUBTFUL]
+            doubtful_before = counters[DOUBTFUL]
             outcome, side, j, length = probe(table, label, r, images.cut_error[c], leaf, counters)
             if outcome == BROKEN:
                 if label[SIZE, AGE] == 0 or not refresh(tables, images, table, label, walk.normal, walk.system):
@@ -214,7 +214,7 @@ def _cuts(tables, walk, recording, nodes):
                 continue
             if outcome == DECIDED:
                 if slot >= 0:
-                    doubtful = counters[DOUBTFUL] - before
+                    doubtful = counters[DOUBTFUL] - doubtful_before
                     learn(tables.at, duals, images.cut_side, layer, slot, table, label, r, side, doubtful)
                 _decide(images, duals, waiting, c, side)
                 drop_row(table, label, r)
@@ -286,13 +286,14 @@ def _done(tables, walk, f, record_regions, record_tree):
 
 
 @kernel
-def walk_tree(tables, walk, nodes, record_regions, record_tree):
-    """Walk on for a while: `nodes` steps, one of which may be `nodes` cells in stage CUTS.
+def walk_tree(tables, walk, tests, record_regions, record_tree):
+    """Walk on for a while: `tests` stages of cells, or tests of cuts, but one stage at least.
 
     Returns FINISHED, PAUSED, or what has to grow or be taken before the walk can go on.
     """
-    stack = walk.stack
-    for _ in range(nodes):
+    stack, counters = walk.stack, walk.tally.counters
+    last_test = counters[TESTS] + tests
+    while True:
         f = walk.top[0]
         if f < 0:
             close_cells(walk.tally, 0)
@@ -308,14 +309,13 @@ def walk_tree(tables, walk, nodes, record_regions, record_tree):
         elif stage == FILL:
             status = _fill(tables, walk, f)
         elif stage == CUTS:
-            issued = walk.tally.path[ISSUED, 0]
-            status = _cuts(tables, walk, record_regions or record_tree, nodes)
-            if status == FINISHED and walk.tally.path[ISSUED, 0] > issued + nodes // 2:
-                return PAUSED
+            status = _cuts(tables, walk, record_regions or record_tree, last_test)
         elif stage == GROUPS:
             status = decide_groups(tables, walk, f)
         else:
             status = _done(tables, walk, f, record_regions, record_tree)
         if status != FINISHED:
             return status
-    return PAUSED
+        last_test -= 1
+        if counters[TESTS] >= last_test:
+            return PAUSED

@@ -8,38 +8,38 @@ there is plenty, so that messages are few.
 
 from __future__ import annotations
 
+import time
 from collections.abc import Generator
 from dataclasses import dataclass, field
 from typing import Protocol
 
 from regionenum.parallel.ledger import Ledger
+from regionenum.parallel.slots import Slots
 from regionenum.parallel.stop import Stop
 from regionenum.parallel.task import Task, TaskResult
 
 COLLECT_SECONDS = 0.2
 """Longest wait for a result before signals and limits are looked at again."""
 
+PLENTY = 16
+"""Waiting subtrees for each worker from which on budgets are longest."""
+
 
 class Executor(Protocol):
     """Runs tasks somewhere."""
 
-    workers: int
-
-    @property
-    def wanted(self) -> int:
-        """How many more tasks it can take now."""
-        ...
+    slots: Slots
 
     def submit(self, task: Task) -> None:
-        """Take a task."""
+        """Take a task; there has to be room in `slots`."""
         ...
 
     def collect(self, seconds: float) -> list[TaskResult]:
         """Results that arrived; waits up to that long for the first. Raises when a worker failed or died."""
         ...
 
-    def hurry(self) -> None:
-        """Ask all workers to end their tasks after the present step."""
+    def recall(self, number: int) -> None:
+        """Ask for a task back after the present step, with what is left of it."""
         ...
 
     def close(self) -> None:
@@ -58,18 +58,22 @@ class Budget:
     result : seconds between two results that the coordinator can bear for long
     """
 
-    shortest: float = 0.02
+    shortest: float = 0.01
     longest: float = 1.0
     bundle: int = 64
     result: float = 1e-4
 
     def seconds(self, waiting: int, workers: int, flying: int) -> float:
-        """From `shortest`, with nothing waiting, to `longest`, with sixteen subtrees or more for each worker.
+        """From `shortest`, with nothing waiting, to `longest`, with `PLENTY` subtrees or more for each worker.
 
         Never so short that the tasks in flight would bring more than one result in `result` seconds.
         """
-        share = min(waiting / (16 * workers), 1.0)
+        share = min(waiting / (PLENTY * workers), 1.0)
         return max(self.shortest + (self.longest - self.shortest) * share, flying * self.result)
+
+    def plenty(self, waiting: int, workers: int) -> bool:
+        """Whether the list is long enough not to care which subtrees go first."""
+        return waiting > PLENTY * workers
 
     def subtrees(self, waiting: int, workers: int) -> int:
         """A fair share of what waits, with enough left for several rounds."""
@@ -99,7 +103,7 @@ class Load:
     ----------
     all : over all workers; seconds are summed over tasks
     workers : by the number of the worker
-    dry : how often a worker wanted a task and none was waiting while others were in flight
+    dry : see `Dispatcher`
     """
 
     all: WorkerLoad = field(default_factory=WorkerLoad)
@@ -114,6 +118,61 @@ class Load:
         return regions
 
 
+class Dispatcher:
+    """Hands out waiting subtrees, and calls tasks back when workers have nothing to do and nothing waits.
+
+    As long as there is plenty, tasks are made of the smallest subtrees and workers hold one ahead. When little waits,
+    the largest go first, to idle workers first.
+
+    Attributes
+    ----------
+    dry : how often there was an idle worker and nothing for it, while others were at work
+    """
+
+    def __init__(self, ledger: Ledger, executor: Executor, budget: Budget) -> None:
+        self._ledger, self._executor, self._budget = ledger, executor, budget
+        # {task in flight: when it was handed out}, oldest first, without those called back
+        self._out: dict[int, float] = {}
+        self._called = 0
+        self.dry = 0
+
+    def hand_out(self, now: float) -> float:
+        """Make the best of what waits; returns after how many seconds to look again, even if no result comes."""
+        ledger, slots, budget = self._ledger, self._executor.slots, self._budget
+        waiting, workers = ledger.waiting, slots.workers
+        while waiting and slots.room and (slots.idle or len(waiting) > workers):
+            n = len(waiting)
+            seconds = budget.seconds(n, workers, len(ledger.flying))
+            task = ledger.issue(budget.subtrees(n, workers), seconds, largest=not budget.plenty(n, workers))
+            self._executor.submit(task)
+            self._out[task.number] = now
+        if waiting or not slots.idle or not ledger.flying:
+            return COLLECT_SECONDS
+        self.dry += 1
+        age = budget.seconds(0, workers, len(ledger.flying))
+        while self._called < slots.idle and self._out:
+            number, since = next(iter(self._out.items()))
+            if now - since < age:
+                return min(since + age - now, COLLECT_SECONDS)
+            self._call_back(number)
+        return COLLECT_SECONDS
+
+    def call_all_back(self) -> None:
+        """Call back every task."""
+        for number in list(self._out):
+            self._call_back(number)
+
+    def came_back(self, number: int) -> None:
+        """A task is done, wholly or in part."""
+        if self._out.pop(number, None) is None:
+            self._called -= 1
+
+    def _call_back(self, number: int) -> None:
+        del self._out[number]
+        self._called += 1
+        self._executor.recall(number)
+
+
 def drive(
     ledger: Ledger, executor: Executor, stop: Stop, load: Load, budget: Budget, regions: int = 0
 ) -> Generator[TaskResult | None, None, None]:
@@ -126,24 +185,19 @@ def drive(
     ----------
     regions : regions found before, for `Stop.max_regions`
     """
-    hurried = False
+    dispatcher = Dispatcher(ledger, executor, budget)
     while not ledger.drained:
         if stop.check(regions) is not None:
-            if not hurried:
-                executor.hurry()
-                hurried = True
             if not ledger.flying:
                 return
+            dispatcher.call_all_back()
+            seconds = COLLECT_SECONDS
         else:
-            wanted = executor.wanted
-            if wanted and not ledger.waiting and ledger.flying:
-                load.dry += 1
-            while executor.wanted and ledger.waiting:
-                n = len(ledger.waiting)
-                seconds = budget.seconds(n, executor.workers, len(ledger.flying))
-                executor.submit(ledger.issue(budget.subtrees(n, executor.workers), seconds))
-        results = executor.collect(COLLECT_SECONDS)
+            seconds = dispatcher.hand_out(time.monotonic())
+            load.dry = dispatcher.dry
+        results = executor.collect(seconds)
         for result in results:
+            dispatcher.came_back(result.number)
             regions += load.take(result)
             yield result
         if not results:

@@ -21,7 +21,7 @@ import numpy as np
 
 from regionenum.engine.interface import Explorer, Subtree
 
-STEPS = 64
+STEPS = 512
 """Steps of the walk between two choices. More make a probe slower, and the subtrees to choose from less alike."""
 
 

@@ -7,12 +7,45 @@ the books together with the totals are a checkpoint at every moment, whatever th
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
 from regionenum.engine.interface import OpenCell, Statistics
 from regionenum.parallel.parcel import Parcel
 from regionenum.parallel.task import Task, TaskResult
+
+
+class Piles:
+    """Waiting subtrees, piled up by their depth (`Parcel.depth`)."""
+
+    def __init__(self, parcels: Iterable[Parcel] = ()) -> None:
+        self._piles: dict[int, list[Parcel]] = {}
+        self._size = 0
+        self.put(parcels)
+
+    def put(self, parcels: Iterable[Parcel]) -> None:
+        """Put subtrees on their piles."""
+        for parcel in parcels:
+            self._piles.setdefault(parcel.depth, []).append(parcel)
+            self._size += 1
+
+    def take(self, *, largest: bool = False) -> Parcel:
+        """Take one of the largest, or of the smallest."""
+        depth = min(self._piles) if largest else max(self._piles)
+        pile = self._piles[depth]
+        parcel = pile.pop()
+        if not pile:
+            del self._piles[depth]
+        self._size -= 1
+        return parcel
+
+    def __len__(self) -> int:
+        return self._size
+
+    def __iter__(self) -> Iterator[Parcel]:
+        """From the largest to the smallest."""
+        for depth in sorted(self._piles):
+            yield from self._piles[depth]
 
 
 @dataclass
@@ -21,12 +54,12 @@ class Ledger:
 
     Attributes
     ----------
-    waiting : subtrees that nobody explores; the last is taken first, which keeps the list short (depth first)
+    waiting : subtrees that nobody explores
     flying : subtrees of every task that was handed out
     next_task : number of the next task
     """
 
-    waiting: list[Parcel] = field(default_factory=list)
+    waiting: Piles = field(default_factory=Piles)
     flying: dict[int, list[Parcel]] = field(default_factory=dict)
     next_task: int = 0
     _open: dict[bytes, OpenCell] = field(default_factory=dict)
@@ -35,7 +68,7 @@ class Ledger:
     @classmethod
     def of(cls, parcels: Iterable[Parcel], open_cells: Iterable[OpenCell] = (), next_task: int = 0) -> Ledger:
         """Books with these subtrees waiting and the children of these cells counted in part."""
-        waiting = list(parcels)
+        waiting = Piles(parcels)
         return cls(
             waiting=waiting,
             next_task=next_task,
@@ -56,10 +89,9 @@ class Ledger:
         """The cells whose children are counted in part."""
         return list(self._open.values())
 
-    def issue(self, n: int, seconds: float) -> Task:
-        """Hand out a task of the n subtrees that were put down last."""
-        parcels = self.waiting[-n:][::-1]
-        del self.waiting[-n:]
+    def issue(self, n: int, seconds: float, *, largest: bool = False) -> Task:
+        """Hand out a task of n subtrees: the smallest, which keeps the list short (depth first), or the largest."""
+        parcels = [self.waiting.take(largest=largest) for _ in range(n)]
         task = Task(self.next_task, parcels, seconds)
         self.flying[task.number] = parcels
         self.next_task += 1
@@ -80,7 +112,7 @@ class Ledger:
             if before is not None:
                 cell = OpenCell(cell.name, cell.level, cell.rank, cell.children + before.children)
             self._open[cell.name] = cell
-        self.waiting += result.rest
+        self.waiting.put(result.rest)
         for name in touched:
             if not subtrees_of[name]:
                 del subtrees_of[name]

@@ -11,10 +11,12 @@ import threading
 import traceback
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from multiprocessing.connection import Connection, wait
 from multiprocessing.context import BaseContext
 
 from regionenum.errors import EngineError, InputError, RunError, WorkerError
+from regionenum.parallel.slots import Slots
 from regionenum.parallel.task import Task, TaskResult, TaskRunner
 
 MakeRunner = Callable[[], TaskRunner]
@@ -26,28 +28,25 @@ AHEAD = 2
 class SerialExecutor:
     """Runs tasks in this process, when results are collected."""
 
-    workers = 1
-
     def __init__(self, make_runner: MakeRunner) -> None:
         self._runner = make_runner()
+        self._runner.warm()
         self._task: Task | None = None
-        self._hurry = False
-
-    @property
-    def wanted(self) -> int:
-        return int(self._task is None)
+        self.slots = Slots({0: 1})
 
     def submit(self, task: Task) -> None:
         self._task = task
+        self.slots.take()
 
     def collect(self, seconds: float) -> list[TaskResult]:
         if self._task is None:
             return []
         task, self._task = self._task, None
-        return [self._runner.run(task, lambda: self._hurry)]
+        self.slots.free(0)
+        return [self._runner.run(task)]
 
-    def hurry(self) -> None:
-        self._hurry = True
+    def recall(self, number: int) -> None:
+        """Nothing: no task is in flight when others are looked at."""
 
     def close(self) -> None:
         pass
@@ -57,7 +56,6 @@ class SerialExecutor:
 class _Worker:
     process: multiprocessing.process.BaseProcess
     pipe: Connection
-    held: int = 0
 
 
 class ProcessExecutor:
@@ -73,28 +71,26 @@ class ProcessExecutor:
         context = _context()
         # compiled once, before any worker looks for the kernels; forked workers have them loaded
         make_runner().warm()
-        self.workers = workers
-        self._hurry = context.Event()
+        self.slots = Slots(dict.fromkeys(range(workers), AHEAD))
+        self._holder: dict[int, _Worker] = {}
         self._workers = [self._start(context, make_runner, number) for number in range(workers)]
 
     def _start(self, context: BaseContext, make_runner: MakeRunner, number: int) -> _Worker:
         here, there = context.Pipe()
         process = context.Process(  # type: ignore[attr-defined]
-            target=_work, args=(there, here, make_runner, number, self._hurry), daemon=True
+            target=_work, args=(there, here, make_runner, number), daemon=True
         )
         process.start()
         there.close()
         return _Worker(process, here)
 
-    @property
-    def wanted(self) -> int:
-        return sum(AHEAD - worker.held for worker in self._workers)
-
     def submit(self, task: Task) -> None:
-        worker = min(self._workers, key=lambda worker: worker.held)
-        worker.held += 1
+        worker = self._holder[task.number] = self._workers[self.slots.take()]
+        self._send(task, worker)
+
+    def _send(self, content: Task | int, worker: _Worker) -> None:
         try:
-            worker.pipe.send(task)
+            worker.pipe.send(content)
         except (BrokenPipeError, ConnectionResetError):
             raise _death(worker) from None
 
@@ -109,12 +105,13 @@ class ProcessExecutor:
                 raise _death(worker) from None
             if isinstance(answer, _Failure):
                 raise answer.error()
-            worker.held -= 1
+            self.slots.free(answer.worker)
+            del self._holder[answer.number]
             results.append(answer)
         return results
 
-    def hurry(self) -> None:
-        self._hurry.set()
+    def recall(self, number: int) -> None:
+        self._send(number, self._holder[number])
 
     def close(self) -> None:
         for worker in self._workers:
@@ -149,19 +146,19 @@ class _Failure:
         return WorkerError(f"{self.place} failed with {self.kind}: {self.message}\n{self.trace}")
 
 
-def _work(
-    pipe: Connection, drivers_end: Connection, make_runner: MakeRunner, number: int, hurry: threading.Event
-) -> None:
+def _work(pipe: Connection, drivers_end: Connection, make_runner: MakeRunner, number: int) -> None:
     """A worker process. The driver alone decides about signals."""
     drivers_end.close()
     for name in (signal.SIGINT, signal.SIGUSR1, signal.SIGTERM):
         signal.signal(name, signal.SIG_IGN)
     tasks: queue.SimpleQueue[Task] = queue.SimpleQueue()
-    threading.Thread(target=_receive, args=(pipe, tasks, os.getppid()), daemon=True).start()
+    recalled: set[int] = set()
+    threading.Thread(target=_receive, args=(pipe, tasks, recalled, os.getppid()), daemon=True).start()
     try:
         runner = make_runner()
         while True:
-            result = runner.run(tasks.get(), hurry.is_set)
+            task = tasks.get()
+            result = runner.run(task, partial(recalled.__contains__, task.number))
             result.worker = number
             pipe.send(result)
     except (BrokenPipeError, ConnectionResetError):
@@ -172,16 +169,20 @@ def _work(
         pipe.send(_Failure(place, str(error), type(error).__name__, traceback.format_exc()))
 
 
-def _receive(pipe: Connection, tasks: queue.SimpleQueue[Task], driver: int) -> None:
-    """Take tasks from the pipe at once, so that the driver never waits to send one; end with the driver.
+def _receive(pipe: Connection, tasks: queue.SimpleQueue[Task], recalled: set[int], driver: int) -> None:
+    """Take tasks, and the numbers of those called back, from the pipe at once, so that the driver never waits to send.
 
-    The end of the pipe does not tell that the driver died, as workers forked later hold copies of it; the parent's
-    number does.
+    It ends the worker with the driver: the end of the pipe does not tell, as workers forked later hold copies of it; the
+    parent's number does.
     """
     while os.getppid() == driver:
         try:
             if pipe.poll(1.0):
-                tasks.put(pipe.recv())
+                content = pipe.recv()
+                if isinstance(content, int):
+                    recalled.add(content)
+                else:
+                    tasks.put(content)
         except (EOFError, OSError):
             break
     os._exit(1)

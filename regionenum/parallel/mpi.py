@@ -1,8 +1,8 @@
 """The executor on MPI ranks, through mpi4py's point-to-point messages.
 
-`mpi4py.futures` is not used: its workers cannot hold a task ahead or be told to hurry, and rank 0 could not work beside
-coordinating. Every process runs the same command; rank 0 loads the model and drives, the others call `serve` and import
-neither torch nor a compiler until rank 0 has sent the problem, with the kernels then compiled on disk.
+`mpi4py.futures` is not used: its workers cannot hold a task ahead or be asked for one back, and rank 0 could not work beside
+coordinating. Every process runs the same command; rank 0 loads the model and drives, the others call `serve`. Kernels
+come first of all: rank 0 sees to it that they are on disk, then all load them.
 
 Waiting is done by probing and sleeping, at most `NAP_SECONDS` at a time: a blocking receive would burn a core.
 """
@@ -16,23 +16,27 @@ import socket
 import sys
 import time
 import traceback
-from collections import deque
 from collections.abc import Callable, Iterator
+from functools import partial
 from types import TracebackType
 from typing import Any
 
 import numpy as np
 
 from regionenum.errors import InputError
+from regionenum.parallel.slots import Slots
 from regionenum.parallel.task import Task, TaskResult, TaskRunner
 
-TASK, RESULT, HURRY, END = 1, 2, 3, 4
+TASK, RESULT, RECALL, END = 1, 2, 3, 4
 """Message tags."""
 
 AHEAD = 2
 """Tasks a rank holds: the one it runs, and the next."""
 
 NAP_SECONDS = 1e-3
+
+OWN_STEP_SECONDS = 1e-3
+"""Aim for the length of rank 0's steps, between which it answers the others."""
 
 LAUNCHERS = ("PMI_SIZE", "OMPI_COMM_WORLD_SIZE", "MV2_COMM_WORLD_SIZE", "SLURM_STEP_NUM_TASKS")
 """Variables in which launchers tell a process how many ranks were started."""
@@ -57,6 +61,15 @@ class World:
         """Send without waiting."""
         self.sent = [request for request in self.sent if not request.Test()]
         self.sent.append(self.comm.isend(content, rank, tag))
+
+    def load_kernels(self) -> None:
+        """Load the compiled kernels on every rank; none looks for them before rank 0 has compiled them."""
+        from regionenum.engine import compiled, policy
+
+        if self.rank == 0 and not policy.are_on_disk():
+            compiled.load_kernels()
+        _patiently(self.comm.Ibcast(np.zeros(1, np.int8), 0))
+        compiled.load_kernels()
 
     def broadcast(self, content: Any = None) -> Any:
         """Send an object from rank 0 to all; both sides sleep while they wait."""
@@ -158,25 +171,23 @@ class MpiExecutor:
     """Runs tasks on all ranks; rank 0 works on one of its own, step by step, while no message waits."""
 
     def __init__(self, make_runner: Callable[[], TaskRunner], world: World) -> None:
-        self.workers = world.size
+        self.slots = Slots({**dict.fromkeys(range(1, world.size), AHEAD), 0: 1})
         self._world, self._comm = world, world.comm
         self._runner = make_runner()
+        self._runner.pace.seconds = OWN_STEP_SECONDS
         self._runner.warm()
         world.broadcast(make_runner)
-        self._free = deque([*(rank for _ in range(AHEAD) for rank in range(1, world.size)), 0])
+        self._holder: dict[int, int] = {}
         self._own: Iterator[TaskResult | None] | None = None
-        self._hurry = False
-
-    @property
-    def wanted(self) -> int:
-        return len(self._free)
+        self._own_recalled = False
 
     def submit(self, task: Task) -> None:
-        rank = self._free.popleft()
+        rank = self._holder[task.number] = self.slots.take()
         if rank:
             self._world.send(task, rank, TASK)
         else:
-            self._own = self._runner.steps(task, lambda: self._hurry)
+            self._own_recalled = False
+            self._own = self._runner.steps(task, lambda: self._own_recalled)
 
     def collect(self, seconds: float) -> list[TaskResult]:
         deadline = time.monotonic() + seconds
@@ -190,7 +201,8 @@ class MpiExecutor:
                     results.append(outcome)
                 nap = _Nap()
             for result in results:
-                self._free.append(result.worker)
+                self.slots.free(result.worker)
+                del self._holder[result.number]
             if results or time.monotonic() >= deadline:
                 return results
             if self._own is None:
@@ -202,10 +214,12 @@ class MpiExecutor:
             results.append(self._comm.recv(tag=RESULT))
         return results
 
-    def hurry(self) -> None:
-        self._hurry = True
-        for rank in range(1, self.workers):
-            self._world.send(None, rank, HURRY)
+    def recall(self, number: int) -> None:
+        rank = self._holder[number]
+        if rank:
+            self._world.send(number, rank, RECALL)
+        else:
+            self._own_recalled = True
 
     def close(self) -> None:
         """Nothing: the ranks stay until `World.dismiss`, which names the exit code."""
@@ -218,24 +232,30 @@ def serve(world: World) -> int:
     """
     for name in (signal.SIGUSR1, signal.SIGTERM, signal.SIGINT):
         signal.signal(name, signal.SIG_IGN)
-    # while rank 0 reads the model; compiled kernels are looked for later, when rank 0 has seen to it that they exist
-    import regionenum.engine.compiled  # noqa: F401
-
+    world.load_kernels()
     told = world.broadcast()
     if isinstance(told, int):
         return told
     comm, runner = world.comm, told()
+    recalled: set[int] = set()
+
+    def is_recalled(number: int) -> bool:
+        while comm.Iprobe(source=0, tag=RECALL):
+            recalled.add(comm.recv(source=0, tag=RECALL))
+        return number in recalled
+
     nap = _Nap()
     while not comm.Iprobe(source=0, tag=END):
         if not comm.Iprobe(source=0, tag=TASK):
             nap.take()
             continue
         nap = _Nap()
-        result = runner.run(comm.recv(source=0, tag=TASK), lambda: comm.Iprobe(source=0, tag=HURRY))
+        task = comm.recv(source=0, tag=TASK)
+        result = runner.run(task, partial(is_recalled, task.number))
         result.worker = world.rank
         world.send(result, 0, RESULT)
     code = int(comm.recv(source=0, tag=END))
-    for tag in (TASK, HURRY):
+    for tag in (TASK, RECALL):
         while comm.Iprobe(source=0, tag=tag):
             comm.recv(source=0, tag=tag)
     world.send(code, 0, END)

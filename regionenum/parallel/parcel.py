@@ -1,8 +1,8 @@
 """Subtrees as the driver holds them: sealed.
 
 The driver never looks into a subtree. It needs to know only in which cell it lies, to see when that cell's children are
-all counted. So workers seal the subtrees that they give back and open those they are given, and the driver's work for
-each is a few microseconds.
+all counted, and roughly how large it is. So workers seal the subtrees that they give back and open those they are
+given, and the driver's work for each is a few microseconds.
 """
 
 from __future__ import annotations
@@ -14,10 +14,19 @@ from regionenum.engine.interface import Subtree
 
 
 class Parcel(msgspec.Struct, array_like=True, frozen=True):
-    """A sealed subtree: the name of its cell (`Subtree.cell`), and its content."""
+    """A sealed subtree.
+
+    Attributes
+    ----------
+    cell : name of its cell (`Subtree.cell`)
+    content : what `unseal` opens
+    depth : a guess: the subtree is about 2^-depth of the tree. The root has depth 0; of what is left of a subtree
+        of depth d, in the order of a stack, the k-th from the bottom (k = 0, 1, ..) has depth d + 1 + k
+    """
 
     cell: bytes
     content: bytes
+    depth: int
 
 
 class _Content(msgspec.Struct, array_like=True, frozen=True):
@@ -33,7 +42,7 @@ _encode = msgspec.msgpack.Encoder().encode
 _decode = msgspec.msgpack.Decoder(_Content).decode
 
 
-def seal(subtree: Subtree) -> Parcel:
+def seal(subtree: Subtree, depth: int = 0) -> Parcel:
     """Seal a subtree; little-endian throughout."""
     content = _Content(
         subtree.layer,
@@ -43,7 +52,7 @@ def seal(subtree: Subtree) -> Parcel:
         subtree.witness.astype("<f8").tobytes(),
         subtree.parent,
     )
-    return Parcel(subtree.cell, _encode(content))
+    return Parcel(subtree.cell, _encode(content), depth)
 
 
 def unseal(parcel: Parcel) -> Subtree:

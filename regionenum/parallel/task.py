@@ -14,13 +14,23 @@ from typing import Any, Protocol
 import msgspec
 import numpy as np
 
-from regionenum.engine.interface import Cells, Counters, Explorer, OpenCell, Statistics
+from regionenum.engine.interface import (
+    Cells,
+    Counters,
+    Explorer,
+    OpenCell,
+    Problem,
+    Record,
+    SplittableEngine,
+    Statistics,
+)
+from regionenum.engine.pace import Pace
 from regionenum.parallel.parcel import Parcel, seal, unseal
 
 NUMBERS_PER_TASK = 1 << 32
 """Cells are numbered from task number * NUMBERS_PER_TASK on."""
 
-STEP_SECONDS = 0.02
+STEP_SECONDS = 0.005
 """Aim for the length of one step of an explorer, between which a worker looks at the clock and at messages."""
 
 
@@ -110,12 +120,19 @@ class TaskRunner:
         step: float = STEP_SECONDS,
     ) -> None:
         self._explorer, self._depth, self._dim, self._depository = explorer, depth, dim, depository
-        self._nodes, self._step = 1000, step
+        self.pace = Pace(step)
 
-    def steps(self, task: Task, hurry: Callable[[], bool] = lambda: False) -> Iterator[TaskResult | None]:
+    @classmethod
+    def of(
+        cls, engine: SplittableEngine, problem: Problem, record: Record, depository: Depository | None = None
+    ) -> TaskRunner:
+        """A runner for a problem; workers make it from what was sent to them."""
+        return cls(engine.explorer(problem, record), problem.depth, problem.dim, depository)
+
+    def steps(self, task: Task, recalled: Callable[[], bool] = lambda: False) -> Iterator[TaskResult | None]:
         """Run a task: yield None after every step but the last, and the result at the end.
 
-        hurry : asked after every step; once it says yes the task ends there.
+        recalled : asked after every step; once it says yes the task ends there.
         """
         start = time.monotonic()
         result = TaskResult(task.number, Statistics.zeros(self._depth, self._dim))
@@ -124,33 +141,33 @@ class TaskRunner:
         waiting = list(reversed(task.parcels))
         stop = False
         while waiting and not stop:
-            self._explorer.start(unseal(waiting.pop()), number)
+            parcel = waiting.pop()
+            self._explorer.start(unseal(parcel), number)
             while not self._explorer.finished:
-                before = time.monotonic()
-                batch = self._explorer.step(self._nodes)
-                now = time.monotonic()
-                self._adapt(now - before)
+                batch = self._explorer.step(self.pace.begin())
+                now = self.pace.end(cut_short=self._explorer.finished)
                 result.statistics.add(batch.statistics)
                 result.counters.add(batch.counters)
                 if batch.cells is not None and len(batch.cells):
                     found.append(batch.cells)
-                stop = now - start >= task.seconds or hurry()
+                stop = now - start >= task.seconds or recalled()
                 if stop:
                     break
                 if not self._explorer.finished:
                     yield None
             number = task.number * NUMBERS_PER_TASK + int(result.statistics.cells[1:].sum())
             left = self._explorer.rest()
-            result.rest = waiting + [seal(subtree) for subtree in left.subtrees]
+            first = parcel.depth + 1
+            result.rest = waiting + [seal(subtree, first + k) for k, subtree in enumerate(left.subtrees)]
             result.open_cells += left.open_cells
         if found and self._depository is not None:
             result.deposit = self._depository.deposit(found, task.number)
         result.seconds = time.monotonic() - start
         yield result
 
-    def run(self, task: Task, hurry: Callable[[], bool] = lambda: False) -> TaskResult:
+    def run(self, task: Task, recalled: Callable[[], bool] = lambda: False) -> TaskResult:
         """Run a task to its end."""
-        for outcome in self.steps(task, hurry):
+        for outcome in self.steps(task, recalled):
             if outcome is not None:
                 return outcome
         raise AssertionError("a task ends with its result")
@@ -160,9 +177,3 @@ class TaskRunner:
         self._explorer.start(self._explorer.root)
         self._explorer.step(1)
         self._explorer.rest()
-
-    def _adapt(self, seconds: float) -> None:
-        if seconds < self._step / 2:
-            self._nodes = min(2 * self._nodes, 1 << 40)
-        elif seconds > 2 * self._step:
-            self._nodes = max(self._nodes // 2, 1)
