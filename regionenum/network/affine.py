@@ -6,6 +6,7 @@ They compose them into one `Affine` and close it with the next units, which give
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TypeAlias
 
@@ -39,10 +40,66 @@ class Affine:
         """The map that passes n values on."""
         return cls(None, np.zeros(n))
 
+    @classmethod
+    def of_columns(cls, data: Floats, columns: Ints, indptr: Ints, n_in: int, offset: Floats) -> Affine:
+        """The map with these entries, row by row; the identity is recognised."""
+        n = len(offset)
+        if n == n_in == len(data) and np.all(data == 1.0) and np.array_equal(columns, np.arange(n)):
+            return cls(None, offset)
+        return cls(sp.csr_array((data, columns, indptr), shape=(n, n_in)), offset)
+
+    @classmethod
+    def picking(cls, columns: Ints, n_in: int) -> Affine:
+        """The map that passes on the inputs of these numbers."""
+        n = len(columns)
+        return cls.of_columns(np.ones(n), columns, np.arange(n + 1), n_in, np.zeros(n))
+
+    @classmethod
+    def constant(cls, values: Floats, n_in: int) -> Affine:
+        """The map that gives these values whatever the inputs are."""
+        return cls(sp.csr_array((len(values), n_in)), values)
+
+    @classmethod
+    def stacked(cls, maps: Sequence[Affine]) -> Affine:
+        """The outputs of several maps of the same inputs, one after the other."""
+        offset = np.concatenate([m.offset for m in maps])
+        if all(isinstance(m.matrix, np.ndarray) for m in maps):
+            return cls(np.concatenate([np.asarray(m.matrix) for m in maps]), offset)
+        return cls(sp.csr_array(sp.vstack([m.sparse() for m in maps], format="csr")), offset)
+
     @property
     def n_rows(self) -> int:
         """Number of outputs."""
         return len(self.offset)
+
+    @property
+    def n_in(self) -> int:
+        """Number of inputs."""
+        return self.n_rows if self.matrix is None else int(self.matrix.shape[1])
+
+    def sparse(self) -> sp.csr_array:
+        """The matrix, without stored zeros, columns in order."""
+        if self.matrix is None:
+            return sp.csr_array(sp.eye_array(self.n_rows, format="csr"))
+        matrix = sp.csr_array(self.matrix, copy=True)
+        matrix.sum_duplicates()
+        matrix.eliminate_zeros()
+        return matrix
+
+    def unit_rows(self) -> dict[int, int]:
+        """{input: row} of the rows that pass an input on unchanged."""
+        matrix = self.sparse()
+        single = np.flatnonzero((np.diff(matrix.indptr) == 1) & (self.offset == 0.0))
+        entry = matrix.indptr[single]
+        single, entry = single[matrix.data[entry] == 1.0], entry[matrix.data[entry] == 1.0]
+        return dict(zip(matrix.indices[entry].tolist(), single.tolist(), strict=True))
+
+    def plus(self, other: Affine) -> Affine:
+        """The sum of two maps of the same inputs."""
+        with np.errstate(over="ignore", invalid="ignore"):
+            if isinstance(self.matrix, np.ndarray) and isinstance(other.matrix, np.ndarray):
+                return Affine(self.matrix + other.matrix, self.offset + other.offset)
+            return Affine(sp.csr_array(self.sparse() + other.sparse()), self.offset + other.offset)
 
     @property
     def is_identity(self) -> bool:

@@ -69,6 +69,24 @@ def leaky_relu(negative_slope: float) -> PiecewiseLinear:
     return IDENTITY if negative_slope == 1.0 else PiecewiseLinear((0.0,), (negative_slope, 1.0), (0.0, 0.0))
 
 
+ABSOLUTE = PiecewiseLinear((0.0,), (-1.0, 1.0), (0.0, 0.0))
+
+
+def clamp(lower: float, upper: float) -> PiecewiseLinear:
+    """The function min(max(z, lower), upper); a bound may be infinite, and `lower` is below `upper`."""
+    breakpoints, slopes, intercepts = [], [1.0], [0.0]
+    if lower > -math.inf:
+        breakpoints, slopes, intercepts = [lower], [0.0, 1.0], [lower, 0.0]
+    if upper < math.inf:
+        breakpoints, slopes, intercepts = [*breakpoints, upper], [*slopes, 0.0], [*intercepts, upper]
+    return PiecewiseLinear(tuple(breakpoints), tuple(slopes), tuple(intercepts))
+
+
+def soft_shrink(threshold: float) -> PiecewiseLinear:
+    """The function z - threshold above the threshold, z + threshold below its negative, 0 between."""
+    return PiecewiseLinear((-threshold, threshold), (1.0, 0.0, 1.0), (threshold, 0.0, -threshold))
+
+
 @dataclass(frozen=True)
 class Units:
     """The units of one layer, in the order of the layer's outputs.
@@ -104,6 +122,28 @@ class Units:
         rows = np.concatenate([np.asarray(group, np.int64) for group in groups]) if groups else np.zeros(0, np.int64)
         indptr = np.concatenate([[0], np.cumsum(sizes, dtype=np.int64)]).astype(np.int64)
         return cls((), np.full(len(groups), MAXIMUM), indptr, rows)
+
+    @classmethod
+    def each(cls, functions: list[PiecewiseLinear]) -> Units:
+        """One function for each row."""
+        distinct = list(dict.fromkeys(functions))
+        number = {function: k for k, function in enumerate(distinct)}
+        n = len(functions)
+        function_of = np.array([number[function] for function in functions], np.int64)
+        return cls(tuple(distinct), function_of, np.arange(n + 1), np.arange(n))
+
+    def beside(self, passed: Ints) -> Units:
+        """These units, and after them one identity for each of the rows `passed`."""
+        if not len(passed):
+            return self
+        functions = self.functions if IDENTITY in self.functions else (*self.functions, IDENTITY)
+        identity = np.full(len(passed), functions.index(IDENTITY))
+        return Units(
+            functions,
+            np.concatenate([self.function_of, identity]),
+            np.concatenate([self.indptr, self.indptr[-1] + 1 + np.arange(len(passed))]),
+            np.concatenate([self.rows, passed]),
+        )
 
     def __post_init__(self) -> None:
         if len(self.indptr) != self.n_units + 1 or self.indptr[0] != 0 or self.indptr[-1] != len(self.rows):
