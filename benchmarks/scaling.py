@@ -6,8 +6,8 @@
 2. Measured on this machine: what the coordinator spends on a result (opening it, the ledger, the next task), with the
    real code, and on a message, between two ranks of the MPI that is installed (or a given figure, said so).
 3. Simulated: a tree of a given number of regions whose subtrees fall apart with the recorded shares, explored by 1 to
-   16,384 ranks under the driver's own budgets, with one coordinator that takes one message after the other. Ranks hold a
-   task ahead; rank 0 does not work. Efficiency is work / (ranks * time).
+   16,384 ranks under the driver's own ledger, budgets and dispatcher, with one coordinator that takes one message after
+   the other. Ranks hold a task ahead; rank 0 does not work. Efficiency is work / (ranks * time).
 """
 
 from __future__ import annotations
@@ -20,11 +20,12 @@ import os
 import pickle
 import random
 import shutil
+import struct
 import subprocess
 import sys
 import time
 from collections import deque
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -32,14 +33,15 @@ import numpy as np
 import regionenum as rn
 from benchmarks import acasxu, machine
 from regionenum.engine.compiled import CompiledEngine
-from regionenum.engine.interface import Problem
+from regionenum.engine.interface import Problem, Statistics
 from regionenum.network.layers import Layer
 from regionenum.network.units import RELU, Units
-from regionenum.parallel.driver import Budget
+from regionenum.parallel.driver import Budget, Dispatcher
 from regionenum.parallel.ledger import Ledger
 from regionenum.parallel.mpi import AHEAD
-from regionenum.parallel.parcel import seal
-from regionenum.parallel.task import TaskRunner
+from regionenum.parallel.parcel import Parcel, seal
+from regionenum.parallel.slots import Slots
+from regionenum.parallel.task import STEP_SECONDS, Task, TaskResult, TaskRunner
 
 RECORD_SECONDS = 0.004
 """Budget of the recorded tasks, of eight steps or so."""
@@ -68,18 +70,18 @@ def record(problem: Problem) -> Recording:
     """Enumerate a network in short tasks and add up what every subtree cost."""
     runner = TaskRunner(CompiledEngine().explorer(problem), problem.depth, problem.dim, step=RECORD_SECONDS / 8)
     runner.warm()
-    ledger = Ledger.of([seal(CompiledEngine().explorer(problem).root)])
-    # ids of subtrees run parallel to ledger.waiting, whose last entry is taken first
-    ids, parent, own, regions = [0], {0: -1}, {}, 0
+    root = seal(CompiledEngine().explorer(problem).root)
+    ledger = Ledger.of([root])
+    number_of, parent, own, regions = {root: 0}, {0: -1}, {}, 0
     children: dict[int, list[int]] = {}
     while not ledger.drained:
-        number = ids.pop()
-        result = runner.run(ledger.issue(1, RECORD_SECONDS))
+        task = ledger.issue(1, RECORD_SECONDS)
+        number = number_of.pop(task.parcels[0])
+        result = runner.run(task)
         own[number] = result.seconds
         children[number] = list(range(len(parent), len(parent) + len(result.rest)))
-        for child in children[number]:
-            parent[child] = number
-        ids += children[number]
+        for child, parcel in zip(children[number], result.rest, strict=True):
+            parent[child], number_of[parcel] = number, child
         regions += int(ledger.settle(result).cells[-1].sum())
     total = dict(own)
     for number in sorted(total, reverse=True):
@@ -171,82 +173,125 @@ class Outcome:
     efficiency: float
     coordinator_busy: float
     tasks: int
+    recalls: int
     longest_list: int
 
 
-@dataclass
-class Simulation:
-    """The driver's policy on simulated ranks; see the module."""
+class SimulatedRanks:
+    """An executor whose ranks only pass the time; the coordinator's clock goes on with every message.
 
-    recording: Recording
-    costs: Costs
-    ranks: int
-    budget: Budget
-    seed: int = 0
-    _events: list[tuple[float, int, int]] = field(default_factory=list)
+    A subtree is its work in seconds. When it outlives its budget, or is called back, what is left of it falls into
+    others by shares drawn from the recording.
+    """
 
-    def run(self, work: float) -> Outcome:
-        """Explore a tree of `work` seconds."""
-        workers, costs, rng = max(1, self.ranks - 1), self.costs, random.Random(self.seed)
-        waiting = [work]
-        free = deque(rank for _ in range(AHEAD) for rank in range(workers))
-        queue: list[deque[tuple[list[float], float]]] = [deque() for _ in range(workers)]
-        busy_until = [0.0] * workers
-        running: list[tuple[float, list[float]] | None] = [None] * workers
-        events: list[tuple[float, int]] = []
-        clock = coordinator = 0.0
-        flying = tasks = longest = 0
+    def __init__(self, recording: Recording, costs: Costs, ranks: int, seed: int) -> None:
+        self.slots = Slots(dict.fromkeys(range(ranks), AHEAD))
+        self.now, self.recalls = 0.0, 0
+        self._shares, self._costs, self._random = recording.shares, costs, random.Random(seed)
+        self._queues: list[deque[Task]] = [deque() for _ in range(ranks)]
+        self._running: list[tuple[Task, float, float] | None] = [None] * ranks
+        self._holder: dict[int, int] = {}
+        # (time, number of the task, rank); an entry that no longer says when the rank's task ends is void
+        self._ends: list[tuple[float, int, int]] = []
 
-        def begin(rank: int, now: float) -> None:
-            works, seconds = queue[rank].popleft()
-            rest, spent = list(reversed(works)), 0.0
-            while rest and spent < seconds:
-                this = rest.pop()
-                if this <= seconds - spent:
-                    spent += this
-                    continue
-                left = this - (seconds - spent)
-                spent = seconds
-                rest += [left * share for share in rng.choice(self.recording.shares)]
-            running[rank] = (spent, rest)
-            busy_until[rank] = now + spent
-            heapq.heappush(events, (now + spent, rank))
+    def submit(self, task: Task) -> None:
+        """Send a task."""
+        self.now += self._costs.message
+        rank = self._holder[task.number] = self.slots.take()
+        self._queues[rank].append(task)
+        if self._running[rank] is None:
+            self._begin(rank, self.now + self._costs.latency)
 
-        def hand_out(now: float) -> float:
-            nonlocal flying, tasks
-            while free and waiting:
-                rank = free.popleft()
-                n = self.budget.subtrees(len(waiting), workers)
-                seconds = self.budget.seconds(len(waiting), workers, flying)
-                works = waiting[-n:][::-1]
-                del waiting[-n:]
-                now += costs.message
-                queue[rank].append((works, seconds))
-                flying += 1
-                tasks += 1
-                if running[rank] is None:
-                    begin(rank, now + costs.latency)
-            return now
+    def recall(self, number: int) -> None:
+        """Send for a task; it ends after the rank's present step, or after its first if it was not begun."""
+        self.now += self._costs.message
+        self.recalls += 1
+        rank = self._holder[number]
+        running = self._running[rank]
+        seen = self.now + self._costs.latency + STEP_SECONDS
+        if running is not None and running[0].number == number:
+            self._set_end(rank, running[0], running[1], min(running[2], seen))
+        else:
+            at = next(k for k, task in enumerate(self._queues[rank]) if task.number == number)
+            waiting = self._queues[rank][at]
+            self._queues[rank][at] = Task(waiting.number, waiting.parcels, min(waiting.seconds, STEP_SECONDS))
 
-        coordinator = hand_out(0.0)
-        spent_coordinating = coordinator
-        while flying:
-            clock, rank = heapq.heappop(events)
-            ended = running[rank]
-            assert ended is not None
-            running[rank] = None
-            if queue[rank]:
-                begin(rank, clock)
-            start = max(coordinator, clock + costs.latency)
-            now = start + costs.message + costs.result + costs.parcel * len(ended[1])
-            waiting += ended[1]
-            longest = max(longest, len(waiting))
-            flying -= 1
-            free.append(rank)
-            coordinator = hand_out(now)
-            spent_coordinating += coordinator - start
-        seconds = max(clock, coordinator)
-        return Outcome(self.ranks, seconds, work / (self.ranks * seconds), spent_coordinating / seconds, tasks, longest)
+    def collect(self, seconds: float) -> list[TaskResult]:
+        """The next result, if it comes within that time."""
+        while self._ends:
+            end, number, rank = self._ends[0]
+            running = self._running[rank]
+            if running is None or running[0].number != number or running[2] != end:
+                heapq.heappop(self._ends)
+                continue
+            arrival = end + self._costs.latency
+            if arrival > self.now + seconds:
+                break
+            heapq.heappop(self._ends)
+            self._running[rank] = None
+            if self._queues[rank]:
+                self._begin(rank, end)
+            self.slots.free(rank)
+            del self._holder[number]
+            rest = self._rest(running[0], end - running[1])
+            self.now = max(self.now, arrival)
+            self.now += self._costs.message + self._costs.result + self._costs.parcel * len(rest)
+            return [TaskResult(number, Statistics.zeros(0, 0), rest=rest)]
+        self.now += seconds
+        return []
+
+    def close(self) -> None:
+        """Nothing to dismiss."""
+
+    def _begin(self, rank: int, now: float) -> None:
+        task = self._queues[rank].popleft()
+        work = sum(_work(parcel) for parcel in task.parcels)
+        self._set_end(rank, task, now, now + min(work, max(task.seconds, STEP_SECONDS)))
+
+    def _set_end(self, rank: int, task: Task, begin: float, end: float) -> None:
+        self._running[rank] = (task, begin, end)
+        heapq.heappush(self._ends, (end, task.number, rank))
+
+    def _rest(self, task: Task, spent: float) -> list[Parcel]:
+        """What is left of a task after that many seconds, in the order of a stack."""
+        waiting = list(reversed(task.parcels))
+        while waiting:
+            parcel = waiting.pop()
+            left = _work(parcel) - spent
+            if left > 1e-9:
+                shares = self._random.choice(self._shares)
+                first = parcel.depth + 1
+                return waiting + [_subtree(left * share, first + k) for k, share in enumerate(shares)]
+            spent = max(0.0, -left)
+        return []
+
+
+def _subtree(work: float, depth: int) -> Parcel:
+    return Parcel(b"", struct.pack("<d", work), depth)
+
+
+def _work(parcel: Parcel) -> float:
+    return float(struct.unpack("<d", parcel.content)[0])
+
+
+def simulate(recording: Recording, costs: Costs, ranks: int, work: float, seed: int = 0) -> Outcome:
+    """Explore a tree of `work` seconds with the driver's own ledger and dispatcher; rank 0 only coordinates."""
+    executor = SimulatedRanks(recording, costs, max(1, ranks - 1), seed)
+    ledger = Ledger.of([_subtree(work, 0)])
+    dispatcher = Dispatcher(ledger, executor, Budget())
+    busy, longest = 0.0, 0
+    while not ledger.drained:
+        before = executor.now
+        seconds = dispatcher.hand_out(executor.now)
+        busy += executor.now - before
+        for result in executor.collect(seconds):
+            busy += costs.message + costs.result + costs.parcel * len(result.rest)
+            dispatcher.came_back(result.number)
+            ledger.settle(result)
+            longest = max(longest, len(ledger.waiting))
+    seconds = executor.now
+    efficiency = work / (ranks * seconds)
+    return Outcome(ranks, seconds, efficiency, busy / seconds, ledger.next_task, executor.recalls, longest)
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -289,17 +334,16 @@ def main(argv: list[str] | None = None) -> int:
     work = options.regions / recording.regions_per_second
     print(f"SIMULATED: {options.regions:.3g} regions, {work:,.0f} core seconds")
     print(
-        f"{'ranks':>7} {'seconds':>10} {'efficiency':>11} {'coordinator busy':>17} {'tasks':>10} {'longest list':>13}"
+        f"{'ranks':>7} {'seconds':>10} {'efficiency':>11} {'coordinator busy':>17} {'tasks':>10} {'recalls':>9} "
+        f"{'longest list':>13}"
     )
     outcomes = []
     for ranks in (1, 2, 4, 16, 64, 256, 1024, 4096, 8192, 16384):
-        outcome = (
-            Outcome(1, work, 1.0, 0.0, 0, 0) if ranks == 1 else Simulation(recording, costs, ranks, Budget()).run(work)
-        )
+        outcome = simulate(recording, costs, ranks, work) if ranks > 1 else Outcome(1, work, 1.0, 0.0, 0, 0, 0)
         outcomes.append(outcome)
         print(
             f"{ranks:>7} {outcome.seconds:>10.2f} {outcome.efficiency:>11.3f} {outcome.coordinator_busy:>17.2f} "
-            f"{outcome.tasks:>10,} {outcome.longest_list:>13,}",
+            f"{outcome.tasks:>10,} {outcome.recalls:>9,} {outcome.longest_list:>13,}",
             flush=True,
         )
     if options.json:

@@ -75,10 +75,6 @@ class Budget:
         """Whether the list is long enough not to care which subtrees go first."""
         return waiting > PLENTY * workers
 
-    def subtrees(self, waiting: int, workers: int) -> int:
-        """A fair share of what waits, with enough left for several rounds."""
-        return max(1, min(self.bundle, waiting // (4 * workers)))
-
 
 @dataclass
 class WorkerLoad:
@@ -143,7 +139,10 @@ class Dispatcher:
         while waiting and slots.room and (slots.idle or len(waiting) > workers):
             n = len(waiting)
             seconds = budget.seconds(n, workers, len(ledger.flying))
-            task = ledger.issue(budget.subtrees(n, workers), seconds, largest=not budget.plenty(n, workers))
+            if budget.plenty(n, workers):
+                task = ledger.issue(min(budget.bundle, n // (4 * workers)), seconds)
+            else:
+                task = ledger.issue(budget.bundle, seconds, largest=True)
             self._executor.submit(task)
             self._out[task.number] = now
         if waiting or not slots.idle or not ledger.flying:
@@ -153,7 +152,8 @@ class Dispatcher:
         while self._called < slots.idle and self._out:
             number, since = next(iter(self._out.items()))
             if now - since < age:
-                return min(since + age - now, COLLECT_SECONDS)
+                # not 0, which rounding could make of it: that would be no wait at all
+                return min(max(since + age - now, budget.result), COLLECT_SECONDS)
             self._call_back(number)
         return COLLECT_SECONDS
 

@@ -6,6 +6,7 @@ the books together with the totals are a checkpoint at every moment, whatever th
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
@@ -13,6 +14,9 @@ from dataclasses import dataclass, field
 from regionenum.engine.interface import OpenCell, Statistics
 from regionenum.parallel.parcel import Parcel
 from regionenum.parallel.task import Task, TaskResult
+
+RIDERS = 0.25
+"""Weight of the small subtrees in a task, as a share of that of its large one."""
 
 
 class Piles:
@@ -38,6 +42,11 @@ class Piles:
             del self._piles[depth]
         self._size -= 1
         return parcel
+
+    @property
+    def smallest_weight(self) -> float:
+        """Weight of one of the smallest."""
+        return float(2.0 ** -max(self._piles))
 
     def __len__(self) -> int:
         return self._size
@@ -90,8 +99,19 @@ class Ledger:
         return list(self._open.values())
 
     def issue(self, n: int, seconds: float, *, largest: bool = False) -> Task:
-        """Hand out a task of n subtrees: the smallest, which keeps the list short (depth first), or the largest."""
-        parcels = [self.waiting.take(largest=largest) for _ in range(n)]
+        """Hand out a task of at most n subtrees.
+
+        Parameters
+        ----------
+        largest : the largest that waits comes first, and with it some of the smallest, which would not be worth a task
+            each, up to `RIDERS` of its weight. Otherwise the n smallest, which keeps the list short (depth first)
+        """
+        waiting = self.waiting
+        parcels = [waiting.take(largest=largest)]
+        room = RIDERS * parcels[0].weight if largest else math.inf
+        while len(parcels) < n and waiting and waiting.smallest_weight <= room:
+            parcels.append(waiting.take())
+            room -= parcels[-1].weight
         task = Task(self.next_task, parcels, seconds)
         self.flying[task.number] = parcels
         self.next_task += 1

@@ -28,6 +28,11 @@ class Parcel(msgspec.Struct, array_like=True, frozen=True):
     content: bytes
     depth: int
 
+    @property
+    def weight(self) -> float:
+        """2^-depth."""
+        return float(2.0**-self.depth)
+
 
 class _Content(msgspec.Struct, array_like=True, frozen=True):
     layer: int
