@@ -52,8 +52,14 @@ def dense(weight: np.ndarray | sp.csr_array) -> np.ndarray:
 
 
 def chart_rows(chart: Chart) -> list[Row]:
-    """The inputs as affine functions of the domain's coordinates."""
-    return [(*fractions(a), Fraction(float(b))) for a, b in zip(chart.directions.toarray(), chart.origin, strict=True)]
+    """The inputs as affine functions of the domain's coordinates: x = origin + directions (lower + width y)."""
+    lower, width = (fractions(bound) for bound in chart.bounds)
+    found = []
+    for direction, start in zip(chart.directions.toarray(), fractions(chart.origin), strict=True):
+        a = fractions(direction)
+        constant = sum((p * q for p, q in zip(a, lower, strict=True)), start)
+        found.append((*(p * q for p, q in zip(a, width, strict=True)), constant))
+    return found
 
 
 def preactivations(layer: Layer, rows: list[Row]) -> list[Row]:

@@ -213,10 +213,10 @@ def test_version(capsys):
 
 
 def test_box_tokens_are_joined_once():
-    assert count.join_box(["count", "--box", "-1,0", "1,2", "m"]) == ["count", "--box=-1,0 1,2", "m"]
-    assert count.join_box(["count", "m", "--box=-1", "1"]) == ["count", "m", "--box=-1 1"]
-    assert count.join_box(["count", "m", "--box", "1"]) == ["count", "m", "--box", "1"]
-    assert count.join_box(["count", "--", "--box", "1", "2"]) == ["count", "--", "--box", "1", "2"]
+    assert count.join_pairs(["count", "--box", "-1,0", "1,2", "m"]) == ["count", "--box=-1,0 1,2", "m"]
+    assert count.join_pairs(["count", "m", "--box=-1", "1"]) == ["count", "m", "--box=-1 1"]
+    assert count.join_pairs(["count", "m", "--box", "1"]) == ["count", "m", "--box", "1"]
+    assert count.join_pairs(["count", "--", "--box", "1", "2"]) == ["count", "--", "--box", "1", "2"]
 
 
 class Stream(StringIO):

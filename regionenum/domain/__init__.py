@@ -4,9 +4,12 @@ A domain of effective dimension d is the image of the unit cube, of a polytope i
 chart (`chart.py`). Cells, witnesses and dimensions are measured in the chart's coordinates.
 """
 
+from regionenum.domain.balls import l1_ball, linf_ball
 from regionenum.domain.box import Box
 from regionenum.domain.chart import Chart, Constraints, Domain
 from regionenum.domain.described import domain_from
+from regionenum.domain.polytope import Polytope
+from regionenum.domain.slice import Slice
 from regionenum.domain.whole import WholeSpace
 
 __all__ = [
@@ -14,6 +17,10 @@ __all__ = [
     "Chart",
     "Constraints",
     "Domain",
+    "Polytope",
+    "Slice",
     "WholeSpace",
     "domain_from",
+    "l1_ball",
+    "linf_ball",
 ]

@@ -3,7 +3,9 @@
 The rank of the rows slope_u normal_u over the layer's units is found by Gram-Schmidt orthogonalisation (twice where it
 cancels), unit by unit in `order`, which lists units decided for a whole subtree first. The rank after every unit is
 kept: a cell that differs from the last one only in late units starts there. The rank of the map before the layer
-bounds it from above, and reaching that bound ends the computation. Only the domain's own coordinates count, the first `free` of a row.
+bounds it from above, and reaching that bound ends the computation.
+
+Only the domain's own coordinates count, the first `free` of a row.
 """
 
 from __future__ import annotations

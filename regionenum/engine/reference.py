@@ -2,8 +2,8 @@
 
 Slow and independent: it shares the network, the chart and the interface with the compiled engine, and no code that
 decides anything. A cell is a set of strict inequalities a.y + b > 0 over the open unit cube, or over R^d, every row of
-Euclidean norm 1, and it is not empty if and only if it holds a ball. The largest one is the linear program of `ball.py`. The maps
-carry elementwise bounds of their rounding errors, so that "zero" means zero up to rounding whatever the scale of the
+Euclidean norm 1, and it is not empty if and only if it holds a ball. The largest one is the linear program of `ball.py`. The
+maps carry elementwise bounds of their rounding errors, so that "zero" means zero up to rounding whatever the scale of the
 weights.
 """
 

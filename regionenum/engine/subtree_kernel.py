@@ -1,7 +1,9 @@
 """Starting a walk at a subtree: its cell is rebuilt from its decisions alone.
 
 The cell of a subtree is the unit cube cut by the domain's constraints and by the decided cuts and maxima of the layers
-before, and of its own layer as far as they are decided. A hyperplane that does not cut what the ones before it leave is redundant and is left out, so
+before, and of its own layer as far as they are decided.
+
+A hyperplane that does not cut what the ones before it leave is redundant and is left out, so
 that the dictionary has only rows that matter.
 """
 

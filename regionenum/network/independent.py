@@ -30,10 +30,10 @@ def independent_columns(weight: Floats | sp.csr_array, directions: sp.csr_array 
     -------
     (r,) column numbers, increasing; r is the rank, exactly.
     """
-    product = weight if directions is None else weight @ directions
-    order = _best_first(_dense(product))
-    n_rows, n_columns = product.shape
-    bits = np.sort(_bits(weight, directions))[::-1]
+    product = _dense(weight) if directions is None else _dense(weight @ directions)
+    order = _best_first(product)
+    n_columns = product.shape[1]
+    bits: Floats | None = None
     found = np.zeros(0, np.int64)
     proved = 0.0
     for prime in _primes():
@@ -42,8 +42,9 @@ def independent_columns(weight: Floats | sp.csr_array, directions: sp.csr_array 
         if len(pivots) > len(found):
             found = pivots
         proved += np.log2(prime)
-        # rows and columns that are 0 modulo some prime only make the next prime necessary
-        if len(found) >= min(len(bits), n_columns) or proved > bits[: len(found) + 1].sum():
+        if len(found) < n_columns and bits is None:
+            bits = np.sort(_bits(weight, directions))[::-1]
+        if bits is None or len(found) == len(bits) or proved > bits[: len(found) + 1].sum():
             return np.sort(order[found])
     raise AssertionError("there are enough primes")
 
@@ -61,7 +62,8 @@ def _best_first(matrix: Floats) -> Ints:
 
 def _pivots(matrix: Ints, prime: int) -> Ints:
     """The first columns that are independent modulo a prime, by Gaussian elimination."""
-    left, found = matrix.copy(), []
+    left = matrix.copy()
+    found: list[int] = []
     for j in range(left.shape[1]):
         k = len(found)
         if k == len(left):
@@ -105,7 +107,7 @@ def _spread(values: Floats) -> int:
 
 
 def _dense(matrix: Floats | sp.csr_array) -> Floats:
-    return np.asarray(matrix.toarray() if sp.issparse(matrix) else matrix, np.float64)
+    return np.asarray(matrix.toarray() if isinstance(matrix, sp.csr_array) else matrix, np.float64)
 
 
 def _primes() -> Iterator[int]:
