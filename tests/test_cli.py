@@ -145,7 +145,7 @@ def test_bad_input_is_one_sentence(capsys, model, config, tmp_path):
     box = ("--box", "-1", "1")
     assert "required: VERB" in error_of(capsys, 2)
     assert "invalid choice: 'cuont'" in error_of(capsys, 2, "cuont")
-    assert "required: --box" in error_of(capsys, 2, "count", model)
+    assert "one of the arguments --box --whole-space --ball --domain is required" in error_of(capsys, 2, "count", model)
     assert "'-1' is one bound" in error_of(capsys, 2, "count", model, "--box=-1")
     assert "'a' is neither a number nor" in error_of(capsys, 2, "count", model, "--box", "a", "1")
     assert "lower 2.0 is above upper 1.0" in error_of(capsys, 2, "count", model, "--box", "2", "1")

@@ -66,6 +66,10 @@ class HalfSpaces:
         start = np.arange(min(len(b), AT_ONCE)) if first is None else first
         return cls(rows / length[:, None], level / length, start, lower, upper)
 
+    def part(self, rows: Ints, lower: Floats, upper: Floats) -> HalfSpaces:
+        """Some of the half-spaces, in a box."""
+        return HalfSpaces(self.a[rows], self.b[rows], np.arange(min(len(rows), AT_ONCE)), lower, upper)
+
     def farthest(self, direction: Floats) -> Floats:
         """A point (k,) at which direction . s is largest.
 
@@ -142,20 +146,19 @@ def needed(spaces: HalfSpaces, centre: Floats, lower: Floats, upper: Floats) -> 
     room = spaces.b - spaces.a @ centre
     margin = 1e-7 * np.abs(upper - lower).max()
     middle, half = (lower + upper) / 2, (upper - lower) / 2
-    open_rows = np.flatnonzero(spaces.a @ middle + np.abs(spaces.a) @ half > spaces.b - margin)
-    open_rows = open_rows[
-        np.sort(np.unique(np.column_stack([spaces.a, spaces.b])[open_rows], axis=0, return_index=True)[1])
-    ]
-    kept = _first_hit(spaces.a[open_rows], room[open_rows])
-    rest = np.setdiff1d(np.arange(len(open_rows)), kept)
+    reach = spaces.a @ middle + np.abs(spaces.a) @ half
+    rows = np.flatnonzero(reach > spaces.b - margin)
+    rows = rows[np.unique(np.column_stack([spaces.a, spaces.b])[rows], axis=0, return_index=True)[1]]
+    first = _first_hit(spaces.a[rows], room[rows])
+    kept, rest = rows[first], np.delete(rows, first)
     if 1 < len(centre) <= _CORNERS_KNOWN:
-        rest = rest[_beyond_corners(spaces, open_rows[kept], open_rows[rest], centre, margin)]
-    for r in rest[:_MOST_TESTED]:
-        inner = HalfSpaces(spaces.a[open_rows[kept]], spaces.b[open_rows[kept]], np.arange(len(kept)), lower, upper)
-        row = open_rows[r]
-        if spaces.a[row] @ inner.farthest(spaces.a[row]) > spaces.b[row] - margin:
-            kept = np.append(kept, r)
-    return np.asarray(np.sort(open_rows[np.concatenate([kept, rest[_MOST_TESTED:]])]))
+        shifted = np.column_stack([spaces.a[rest], room[rest]])
+        rest = rest[_beyond_corners(spaces.part(kept, lower, upper), shifted, centre, margin)]
+    for row in rest[:_MOST_TESTED]:
+        normal = spaces.a[row]
+        if normal @ spaces.part(kept, lower, upper).farthest(normal) > spaces.b[row] - margin:
+            kept = np.append(kept, row)
+    return np.asarray(np.sort(np.concatenate([kept, rest[_MOST_TESTED:]])))
 
 
 def _first_hit(a: Floats, room: Floats) -> Ints:
@@ -172,21 +175,25 @@ def _first_hit(a: Floats, room: Floats) -> Ints:
     return np.array(sorted(hit), np.int64)
 
 
-def _beyond_corners(spaces: HalfSpaces, kept: Ints, rest: Ints, centre: Floats, margin: float) -> npt.NDArray[np.bool_]:
-    """Which of the half-spaces `rest` cut off a corner of the polytope that the half-spaces `kept` make."""
+def _beyond_corners(spaces: HalfSpaces, rest: Floats, centre: Floats, margin: float) -> npt.NDArray[np.bool_]:
+    """Which rows (normal, room) of `rest` cut off a corner of the polytope that `spaces` and their box make around the centre."""
     from scipy.spatial import HalfspaceIntersection, QhullError
 
+    assert spaces.lower is not None
+    assert spaces.upper is not None
+    axes = np.eye(len(centre))
+    a = np.concatenate([spaces.a, axes, -axes])
+    room = np.concatenate([spaces.b, spaces.upper, -spaces.lower]) - a @ centre
     everything = np.ones(len(rest), bool)
-    room = spaces.b - spaces.a @ centre
     try:
-        corners = HalfspaceIntersection(
-            np.column_stack([spaces.a[kept], -room[kept]]), np.zeros(len(centre))
-        ).intersections
+        with np.errstate(divide="ignore", invalid="ignore"):
+            found = HalfspaceIntersection(np.column_stack([a, -room]), np.zeros(len(centre)))
     except QhullError:
-        # unbounded or nearly degenerate: linear programs decide
+        # nearly degenerate: linear programs decide
         return everything
-    if not np.isfinite(corners).all():
+    corners = found.intersections
+    if not np.isfinite(corners).all() or not (found.dual_equations[:, -1] < 0).all():
         return everything
     for chunk in np.array_split(np.arange(len(rest)), 1 + len(rest) * len(corners) // (1 << 22)):
-        everything[chunk] = np.max(spaces.a[rest[chunk]] @ corners.T, axis=1) > room[rest[chunk]] - margin
+        everything[chunk] = np.max(rest[chunk, :-1] @ corners.T, axis=1) > rest[chunk, -1] - margin
     return everything
