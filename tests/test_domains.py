@@ -20,10 +20,10 @@ from regionenum.network.independent import independent_columns
 from regionenum.network.layers import Layer, Network
 from regionenum.network.units import RELU, Units
 from tests.exploring import ENGINES, Found, explore, same_statistics
-from tests.line import relu_chain
+from tests.line import chain, relu_chain
 from tests.oracles import Row, exact_cells, exact_pattern, fractions, pivots
 from tests.problems import problems, relu_network
-from tests.strategies import cases
+from tests.strategies import HARDTANH, cases
 
 BUDGET = settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
 EVERY_ENGINE = pytest.mark.parametrize("engine", ENGINES)
@@ -487,3 +487,38 @@ def test_slices_of_large_inputs_have_few_sides(n):
     by_box, by_sides = ((x > 0) & (x < 1)).all(axis=1), (y @ sides.normal.T < sides.level).all(axis=1)
     assert np.array_equal(by_box, by_sides)
     assert 0 < by_box.sum() < 200
+
+
+# Units with two breakpoints, and maxima, over the whole space
+
+
+@EVERY_ENGINE
+@pytest.mark.parametrize(("n", "d"), [(4, 1), (5, 2), (4, 3)])
+def test_units_with_two_breakpoints_are_pairs_of_parallel_hyperplanes(engine, n, d):
+    """n generic directions with 2 parallel hyperplanes each: sum over i <= d of 2^i C(n, i) cells (Whitney's theorem).
+
+    A set of i hyperplanes meets, for i <= d, if its directions differ, and then each such set counts once.
+    """
+    rng = np.random.default_rng([n, d])
+    network = chain((rng.normal(size=(n, d)), rng.normal(size=n), Units.pointwise(HARDTANH, n)))
+    assert count(network, WholeSpace(), engine) == sum(2**i * comb(n, i) for i in range(d + 1))
+
+
+@EVERY_ENGINE
+@pytest.mark.parametrize("d", [1, 2, 3])
+def test_a_maximum_has_a_region_for_every_corner_of_its_hull(engine, d):
+    """max_k a_k . x has a region for every a_k that is a corner of the hull of all; the a_k in the middle never win."""
+    corners = np.vstack([np.eye(d), -np.eye(d)])
+    inner = np.zeros((1, d))
+    network = chain((np.vstack([corners, inner, corners / 2]), np.zeros(4 * d + 1), Units.maxima([range(4 * d + 1)])))
+    assert count(network, WholeSpace(), engine) == 2 * d
+    # raised by 1 the middle wins around 0, where |x|_inf < 1
+    biased = chain((np.vstack([corners, inner]), np.append(np.zeros(2 * d), 1.0), Units.maxima([range(2 * d + 1)])))
+    assert count(biased, WholeSpace(), engine) == 2 * d + 1
+    assert count(biased, linf_ball(np.zeros(d), 0.5), engine) == 1
+
+
+def test_few_decisions_are_doubtful_in_the_whole_space():
+    """All hyperplanes of the homogenised problem meet in one point; that alone makes no decision doubtful."""
+    found = explore(ENGINES["compiled"](), Problem.over(random_relu(0, 3, 10, 8), WholeSpace()))
+    assert found.counters.doubtful <= found.counters.tests / 100

@@ -176,7 +176,10 @@ def _first_hit(a: Floats, room: Floats) -> Ints:
 
 
 def _beyond_corners(spaces: HalfSpaces, rest: Floats, centre: Floats, margin: float) -> npt.NDArray[np.bool_]:
-    """Which rows (normal, room) of `rest` cut off a corner of the polytope that `spaces` and their box make around the centre."""
+    """Which rows (normal, room) of `rest` cut off a corner of the polytope that `spaces` and their box make.
+
+    `room` is measured from the centre, a point strictly inside.
+    """
     from scipy.spatial import HalfspaceIntersection, QhullError
 
     assert spaces.lower is not None

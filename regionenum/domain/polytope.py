@@ -87,7 +87,7 @@ class Polytope:
         if not (np.isfinite(reach).all() and np.isfinite(normal).all() and normal.any(axis=1).all()):
             raise InputError("polytope: products of A and the bounds of the box overflow; scale the inequalities")
         constraints = Constraints(normal, level, (n_in + 4) * UNIT_ROUNDOFF * reach)
-        return Chart(base.origin, base.directions, constraints=constraints, centre=interior(constraints, "polytope"))
+        return Chart(base.origin, base.directions, constraints=constraints, centre=interior(constraints))
 
     def _bounding_box(self) -> Box:
         """A box with room around the polytope."""
@@ -105,8 +105,9 @@ class Polytope:
         # distances of about 1, in any unit
         unit = float(np.abs(spaces.b).max()) or 1.0
         spaces = HalfSpaces(spaces.a, spaces.b / unit, spaces.first)
-        if spaces.largest_ball()[1] <= THINNEST * 1e-4:
-            raise InputError(no_interior("polytope"))
+        radius = spaces.largest_ball()[1]
+        if radius <= THINNEST * 1e-4:
+            raise InputError(_no_interior(radius))
         ends = np.empty((2, A.shape[1]))
         for j in range(A.shape[1]):
             for k, sign in enumerate((-1.0, 1.0)):
@@ -129,7 +130,7 @@ class Polytope:
         }
 
 
-def interior(constraints: Constraints, name: str) -> Floats:
+def interior(constraints: Constraints) -> Floats:
     """A point y (d,) strictly inside the unit cube and the constraints, far from them all.
 
     Raises
@@ -143,15 +144,17 @@ def interior(constraints: Constraints, name: str) -> Floats:
     spaces = HalfSpaces.scaled(constraints.normal, constraints.level, lower=np.zeros(d), upper=np.ones(d))
     centre, radius = spaces.largest_ball()
     if radius <= THINNEST:
-        raise InputError(no_interior(name))
+        raise InputError(_no_interior(radius))
     return centre
 
 
-def no_interior(name: str) -> str:
-    """The sentence for an empty domain."""
+def _no_interior(radius: float) -> str:
+    """The sentence for a polytope whose largest ball has a radius that is no more than `THINNEST`."""
+    if radius < -THINNEST:
+        return "polytope: no input in the box fulfils all inequalities; relax one, or widen the box"
     return (
-        f"{name}: it has no interior (no ball of radius {THINNEST:g} of the box's width fits in); relax the bounds, or "
-        "give a smaller box if the domain is that small; for an equation use a Slice"
+        f"polytope: it has no interior, up to {THINNEST:g} of the box's width; relax an inequality, give a smaller box if "
+        "the polytope is that small, or use a Slice for an equation"
     )
 
 

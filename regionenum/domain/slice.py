@@ -13,7 +13,7 @@ import scipy.sparse as sp
 from regionenum.domain.box import Box
 from regionenum.domain.chart import Chart, Constraints
 from regionenum.domain.linear import THINNEST, HalfSpaces, needed
-from regionenum.domain.polytope import UNIT_ROUNDOFF, check_within, no_interior, numbers, roomy
+from regionenum.domain.polytope import UNIT_ROUNDOFF, check_within, numbers, roomy
 from regionenum.domain.whole import whole_chart
 from regionenum.errors import InputError
 from regionenum.network.independent import independent_columns
@@ -66,12 +66,7 @@ class Slice:
         still = ~directions.any(axis=1)
         if still.any():
             raise InputError(f"slice: direction {int(np.flatnonzero(still)[0])} is zero; remove it")
-        rank = len(independent_columns(np.ascontiguousarray(directions.T)))
-        if rank < len(directions):
-            raise InputError(
-                f"slice: the {len(directions)} directions span only {rank} dimension{'s' * (rank > 1)}; "
-                "give linearly independent ones"
-            )
+        _refuse_dependent(directions, f"the {len(directions)} directions", "give linearly independent ones")
         check_within(self.within, "slice")
         for name, array in (("origin", origin), ("directions", directions)):
             array.setflags(write=False)
@@ -88,11 +83,7 @@ class Slice:
             raise InputError(f"slice: points have shape {p.shape}; give a list of two inputs or more")
         flat = p.reshape(len(p), -1)
         directions = flat[1:] - flat[0]
-        if len(independent_columns(np.ascontiguousarray(directions.T))) < len(directions):
-            raise InputError(
-                f"slice: the {len(p)} points lie in an affine subspace of fewer than {len(p) - 1} dimensions; "
-                "leave out points"
-            )
+        _refuse_dependent(directions, f"the {len(p)} points", "leave out points")
         return cls(p[0], directions, within)
 
     def chart(self, input_shape: tuple[int, ...], first: Layer | None = None) -> Chart:
@@ -114,7 +105,10 @@ class Slice:
         spaces = HalfSpaces.scaled(normal * scale, level, first=begin)
         centre, radius = spaces.largest_ball()
         if radius <= THINNEST:
-            raise InputError(no_interior("slice"))
+            raise InputError(
+                f"slice: it passes the box by or only touches it, up to {THINNEST:g} of its width; move the origin or widen "
+                "the box"
+            )
         axes = np.eye(len(directions))
         ends = [np.array([spaces.farthest(sign * axis) @ axis for axis in axes]) for sign in (-1.0, 1.0)]
         # sides that the solver's tolerance could have cut off must not be left out
@@ -136,6 +130,12 @@ class Slice:
             "directions": np.asarray(self.directions).tolist(),
             "within": self.within and self.within.describe(),
         }
+
+
+def _refuse_dependent(directions: Floats, what: str, mend: str) -> None:
+    rank = len(independent_columns(np.ascontiguousarray(directions.T)))
+    if rank < len(directions):
+        raise InputError(f"slice: {what} span only {rank} dimension{'s' * (rank != 1)}; {mend}")
 
 
 def _sides(origin: Floats, columns: Floats, lower: Floats, upper: Floats) -> tuple[Floats, Floats, Floats]:

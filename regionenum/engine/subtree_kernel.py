@@ -17,6 +17,7 @@ from regionenum.engine.rank_kernel import layer_rank
 from regionenum.engine.simplex_kernel import (
     BLOCK,
     COLUMN_WITNESS,
+    CONE,
     FAILED,
     N_ROWS,
     OPTIMAL,
@@ -110,6 +111,7 @@ def load(tables, walk, layer, sides, winners, witness, parent, first_number):
     """
     table, label, path, at = walk.cells[0], walk.labels[0], walk.tally.path, tables.at
     unit_cube(table, label)
+    label[SIZE, CONE] = 1 if tables.one > 0 else 0
     if witness.shape[0] > 0:
         for k in range(tables.dim):
             table[COLUMN_WITNESS, k] = witness[k]

@@ -13,14 +13,17 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
 import scipy.sparse as sp
 
-from regionenum.domain.chart import Chart
 from regionenum.network.layers import Layer, Network
 from regionenum.network.units import MAXIMUM, Floats, Ints, Units
+
+if TYPE_CHECKING:
+    from regionenum.domain import Chart
 
 PRIMES = (2147483629, 2147483587)
 """Two primes just below 2^31 for which 2 is a primitive root, so that no two powers of two that occur in float64 are
