@@ -8,7 +8,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from regionenum.domain import Box
+    from regionenum.domain import Box, Polytope, Slice, WholeSpace, l1_ball, linf_ball
     from regionenum.enumeration import enumerate_regions
     from regionenum.errors import EngineError, InputError, RunError, WorkerError
     from regionenum.network.layers import Network
@@ -22,10 +22,15 @@ __all__ = [
     "EngineError",
     "InputError",
     "Network",
+    "Polytope",
     "RunError",
+    "Slice",
+    "WholeSpace",
     "WorkerError",
     "__version__",
     "enumerate_regions",
+    "l1_ball",
+    "linf_ball",
     "load",
     "open_run",
 ]
@@ -35,9 +40,14 @@ _HOMES = {
     "EngineError": "errors",
     "InputError": "errors",
     "Network": "network.layers",
+    "Polytope": "domain",
     "RunError": "errors",
+    "Slice": "domain",
+    "WholeSpace": "domain",
     "WorkerError": "errors",
     "enumerate_regions": "enumeration",
+    "l1_ball": "domain",
+    "linf_ball": "domain",
     "load": "network.load",
     "open_run": "results.reader",
 }

@@ -69,7 +69,12 @@ def check_totals(problem: Problem, found: Found, record: Record) -> None:
     else:
         assert np.array_equal(recorded[1:], cells[1:])
         assert len(set(found.cells.cell.tolist())) == len(found.cells)
-    assert np.all((found.cells.witness > 0) & (found.cells.witness < 1))
+    witness = found.cells.witness
+    assert witness.shape == (len(found.cells), problem.dim)
+    if not problem.chart.whole:
+        extra = problem.chart.half_spaces
+        assert np.all((witness > 0) & (witness < 1))
+        assert np.all(witness @ extra.normal.T < extra.level)
 
 
 def same_statistics(a: Statistics, b: Statistics) -> bool:

@@ -52,8 +52,14 @@ def dense(weight: np.ndarray | sp.csr_array) -> np.ndarray:
 
 
 def chart_rows(chart: Chart) -> list[Row]:
-    """The inputs as affine functions of the domain's coordinates."""
-    return [(*fractions(a), Fraction(float(b))) for a, b in zip(chart.directions.toarray(), chart.origin, strict=True)]
+    """The inputs as affine functions of the domain's coordinates: x = origin + directions (lower + width y)."""
+    lower, width = (fractions(bound) for bound in chart.bounds)
+    found = []
+    for direction, start in zip(chart.directions.toarray(), fractions(chart.origin), strict=True):
+        a = fractions(direction)
+        constant = sum((p * q for p, q in zip(a, lower, strict=True)), start)
+        found.append((*(p * q for p, q in zip(a, width, strict=True)), constant))
+    return found
 
 
 def preactivations(layer: Layer, rows: list[Row]) -> list[Row]:
@@ -181,13 +187,19 @@ def _parts(whole: Corners, sides: list[tuple[int, list[Row]]]) -> Iterator[tuple
             yield piece, part
 
 
-def exact_cells(problem: Problem) -> tuple[list[dict[Pattern, int]], Statistics]:
-    """All cells of a problem of dimension 1 or 2: per layer {pattern: rank}, and the statistics."""
+def exact_cells(problem: Problem, constraints: Sequence[Row] = ()) -> tuple[list[dict[Pattern, int]], Statistics]:
+    """All cells of a problem of dimension 1 or 2: per layer {pattern: rank}, and the statistics.
+
+    The constraints of the domain are given as rows that are to be positive, so that they need not come from its chart.
+    The whole space is a square whose half width is far beyond every vertex of a small network: here that costs nothing.
+    """
     dim = problem.dim
     if dim > 2:
         raise ValueError("the subdivision knows segments and polygons only")
-    zero, one = Fraction(0), Fraction(1)
+    zero, one = (Fraction(-(10**40)), Fraction(10**40)) if problem.chart.whole else (Fraction(0), Fraction(1))
     start: Corners = [(zero,), (one,)] if dim == 1 else [(zero, zero), (one, zero), (one, one), (zero, one)]
+    for row in constraints:
+        start = clip(start, row)
     statistics = Statistics.zeros(problem.depth, dim)
     found: list[dict[Pattern, int]] = []
     level: list[tuple[Pattern, list[Row], int, Corners]] = [((), chart_rows(problem.chart), dim, start)]

@@ -145,7 +145,7 @@ def test_bad_input_is_one_sentence(capsys, model, config, tmp_path):
     box = ("--box", "-1", "1")
     assert "required: VERB" in error_of(capsys, 2)
     assert "invalid choice: 'cuont'" in error_of(capsys, 2, "cuont")
-    assert "required: --box" in error_of(capsys, 2, "count", model)
+    assert "one of the arguments --box --whole-space --ball --domain is required" in error_of(capsys, 2, "count", model)
     assert "'-1' is one bound" in error_of(capsys, 2, "count", model, "--box=-1")
     assert "'a' is neither a number nor" in error_of(capsys, 2, "count", model, "--box", "a", "1")
     assert "lower 2.0 is above upper 1.0" in error_of(capsys, 2, "count", model, "--box", "2", "1")
@@ -213,10 +213,10 @@ def test_version(capsys):
 
 
 def test_box_tokens_are_joined_once():
-    assert count.join_box(["count", "--box", "-1,0", "1,2", "m"]) == ["count", "--box=-1,0 1,2", "m"]
-    assert count.join_box(["count", "m", "--box=-1", "1"]) == ["count", "m", "--box=-1 1"]
-    assert count.join_box(["count", "m", "--box", "1"]) == ["count", "m", "--box", "1"]
-    assert count.join_box(["count", "--", "--box", "1", "2"]) == ["count", "--", "--box", "1", "2"]
+    assert count.join_pairs(["count", "--box", "-1,0", "1,2", "m"]) == ["count", "--box=-1,0 1,2", "m"]
+    assert count.join_pairs(["count", "m", "--box=-1", "1"]) == ["count", "m", "--box=-1 1"]
+    assert count.join_pairs(["count", "m", "--box", "1"]) == ["count", "m", "--box", "1"]
+    assert count.join_pairs(["count", "--", "--box", "1", "2"]) == ["count", "--", "--box", "1", "2"]
 
 
 class Stream(StringIO):

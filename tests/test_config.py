@@ -4,7 +4,7 @@ from typing import get_args, get_type_hints
 import pytest
 
 from regionenum.cli import count
-from regionenum.cli.config import Config, read_config
+from regionenum.cli.config import BoxConfig, Config, read_config
 from regionenum.domain import Box
 from regionenum.engine.interface import Record
 from regionenum.enumeration import ENGINES
@@ -52,6 +52,7 @@ def test_an_absolute_model_stays_where_it_is(config_file):
 def test_overrides_are_toml_values_or_words(config_file):
     overrides = ["domain.lower=-2.5", "domain.upper=[[1, 2]]", "record=regions", 'engine="highs"', "out=runs/a b"]
     config = read_config(config_file(GOOD), overrides)
+    assert isinstance(config.domain, BoxConfig)
     assert (config.domain.lower, config.domain.upper) == (-2.5, [[1, 2]])
     assert (config.record, config.engine, config.out) == ("regions", "highs", "runs/a b")
     limits = read_config(config_file(GOOD), ["workers=auto", "time_limit=60", "max_regions=9", "commit_seconds=0.5"])

@@ -82,5 +82,5 @@ def test_a_description_makes_the_domain_again(box):
 
 
 def test_an_unknown_kind_of_domain_is_refused():
-    with pytest.raises(InputError, match="unknown kind 'ball'; supported: 'box'"):
+    with pytest.raises(InputError, match="unknown kind 'ball'; supported: 'box', 'whole_space', 'polytope', 'slice'"):
         domain_from({"kind": "ball"})

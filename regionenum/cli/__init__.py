@@ -31,7 +31,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     can be run in parallel (`parallel = True` among its defaults), and end with the same exit code.
     """
     try:
-        arguments = _parser().parse_args(count.join_box(list(sys.argv[1:] if argv is None else argv)))
+        arguments = _parser().parse_args(count.join_pairs(list(sys.argv[1:] if argv is None else argv)))
         arguments.ranks = None
         if getattr(arguments, "parallel", False):
             from regionenum.parallel import mpi

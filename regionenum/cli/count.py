@@ -1,11 +1,15 @@
-"""`regionenum count MODEL --box LO HI`: enumerate without a configuration file."""
+"""`regionenum count MODEL --box LO HI`, or another domain: enumerate without a configuration file."""
 
 from __future__ import annotations
 
 import argparse
+from typing import TYPE_CHECKING
 
 from regionenum.cli.limits import Limits, add_limits
 from regionenum.errors import InputError
+
+if TYPE_CHECKING:
+    from regionenum.domain import Domain
 
 RECORDS = ("none", "regions", "tree")
 ENGINES = ("compiled", "highs")
@@ -15,17 +19,27 @@ def add_parser(verbs: argparse._SubParsersAction) -> None:
     """Add this verb."""
     parser = verbs.add_parser(
         "count",
-        help="count the regions of a model over a box",
-        description="Count the linear regions of a model over a box, with the dimensions of their maps layer by layer.",
+        help="count the regions of a model over a box or another domain",
+        description="Count the linear regions of a model over a domain, with the dimensions of their maps layer by layer.",
         allow_abbrev=False,
     )
     parser.add_argument("model", metavar="MODEL", help="the network, a .npz file")
-    parser.add_argument(
+    domain = parser.add_mutually_exclusive_group(required=True)
+    domain.add_argument(
         "--box",
         metavar="LO HI",
-        required=True,
         type=_box,
         help="bounds of the inputs: two numbers, or two comma-separated lists with one number per input value",
+    )
+    domain.add_argument("--whole-space", action="store_true", help="all inputs, without bounds")
+    domain.add_argument(
+        "--ball",
+        metavar="CENTER RADIUS",
+        type=_ball,
+        help="all inputs that differ from CENTER, one number or a comma-separated list, by RADIUS at most in every value",
+    )
+    domain.add_argument(
+        "--domain", metavar="FILE.toml", help="a domain of any kind: a file with the table [domain] of a configuration"
     )
     parser.add_argument("--record", choices=RECORDS, default="none", help="what to keep of the cells (default: none)")
     parser.add_argument("--out", metavar="DIR", help="write a run directory, into a new or empty folder")
@@ -36,16 +50,20 @@ def add_parser(verbs: argparse._SubParsersAction) -> None:
     parser.set_defaults(run=_run, parallel=True)
 
 
-def join_box(argv: list[str]) -> list[str]:
-    """Make one token of `--box LO HI`, which argparse would refuse when a bound looks like an option (`-1,0`)."""
+def join_pairs(argv: list[str]) -> list[str]:
+    """Make one token of `--box LO HI` or `--ball CENTER RADIUS`.
+
+    argparse would refuse them when one looks like an option (`-1,0`).
+    """
     for k, token in enumerate(argv):
         if token == "--":
             break
-        if token == "--box" or token.startswith("--box="):
-            given = [token.removeprefix("--box=")] if "=" in token else []
-            bounds = [*given, *argv[k + 1 : k + 3 - len(given)]]
-            if len(bounds) == 2:
-                return [*argv[:k], "--box=" + " ".join(bounds), *argv[k + 3 - len(given) :]]
+        option, equals, first = token.partition("=")
+        if option in ("--box", "--ball"):
+            given = [first] if equals else []
+            pair = [*given, *argv[k + 1 : k + 3 - len(given)]]
+            if len(pair) == 2:
+                return [*argv[:k], f"{option}={' '.join(pair)}", *join_pairs(argv[k + 3 - len(given) :])]
     return argv
 
 
@@ -54,6 +72,16 @@ def _box(text: str) -> tuple[float | list[float], float | list[float]]:
     if len(bounds) != 2:
         raise argparse.ArgumentTypeError(f"{text!r} is one bound; give the lower and the upper bound")
     return _bound(bounds[0]), _bound(bounds[1])
+
+
+def _ball(text: str) -> tuple[float | list[float], float]:
+    pair = text.split()
+    if len(pair) != 2:
+        raise argparse.ArgumentTypeError(f"{text!r} is one value; give the center and the radius")
+    radius = _bound(pair[1])
+    if isinstance(radius, list):
+        raise argparse.ArgumentTypeError(f"{pair[1]!r} is a list; the radius is one number")
+    return _bound(pair[0]), radius
 
 
 def _bound(text: str) -> float | list[float]:
@@ -73,12 +101,11 @@ def _run(arguments: argparse.Namespace) -> int:
         raise InputError("--maps needs recorded regions; add --record regions")
     # imported when a verb runs, so that help stays light
     from regionenum.cli.session import run_session
-    from regionenum.domain import Box
     from regionenum.network.load import load
 
     return run_session(
         load(arguments.model),
-        Box(*arguments.box),
+        _domain(arguments),
         model=arguments.model,
         record=arguments.record,
         engine=arguments.engine,
@@ -88,3 +115,17 @@ def _run(arguments: argparse.Namespace) -> int:
         as_json=arguments.json,
         maps=arguments.maps,
     )
+
+
+def _domain(arguments: argparse.Namespace) -> Domain:
+    from regionenum.domain import Box, WholeSpace, linf_ball
+
+    if arguments.box is not None:
+        return Box(*arguments.box)
+    if arguments.ball is not None:
+        return linf_ball(*arguments.ball)
+    if arguments.whole_space:
+        return WholeSpace()
+    from regionenum.cli.config import read_domain
+
+    return read_domain(arguments.domain)

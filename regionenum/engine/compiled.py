@@ -56,7 +56,7 @@ from regionenum.engine.walk_state import (
 )
 from regionenum.errors import EngineError
 from regionenum.network.layers import Layer, Network
-from regionenum.network.units import RELU, Units
+from regionenum.network.units import RELU, Floats, Units
 
 BATCH_SECONDS = 0.25
 BUFFER_BYTES = 8 << 20
@@ -124,9 +124,12 @@ class CompiledExplorer:
     def root(self) -> Subtree:
         """The whole domain."""
         at = self._tables.at
+        sides = np.full(at[1, CUT], OPEN_DECISION, np.int8)
+        # the constraints are the last cuts of layer 0
+        sides[at[1, CUT] - len(self._problem.chart.half_spaces) :] = 1
         return Subtree(
             layer=0,
-            sides=np.full(at[1, CUT], OPEN_DECISION, np.int8),
+            sides=sides,
             winners=np.full(at[1, UNIT], OPEN_DECISION, np.int16),
             n_before=(0, 0),
             witness=np.zeros(0),
@@ -232,7 +235,7 @@ class CompiledExplorer:
             sides[entry[NEWS_INDEX]] = entry[NEWS_VALUE]
         elif entry[NEWS] == A_WINNER:
             winners[entry[NEWS_INDEX]] = entry[NEWS_VALUE]
-        witness = np.zeros(self._problem.dim)
+        witness = np.zeros(self._tables.dim)
         locate(walk.labels[f])
         witness_point(walk.cells[f], walk.labels[f], witness)
         parent = int(walk.tally.path[NUMBER, layer])
@@ -271,8 +274,14 @@ class CompiledExplorer:
             parent=rows.parent[:n].copy(),
             pieces=rows.pieces[:n].copy(),
             ranks=rows.ranks[:n].copy(),
-            witness=rows.witness[:n].copy(),
+            witness=self._in_domain(rows.witness[:n]),
         )
+
+    def _in_domain(self, z: Floats) -> Floats:
+        """Points of the domain's coordinates y (n, d) of points of the unit cube (n, dim); see `tables.py`."""
+        if not self._problem.chart.whole:
+            return z.copy()
+        return np.asarray((2.0 * z[:, :-1] - 1.0) / z[:, -1:])
 
 
 def _buffer_rows(tables: Tables) -> int:
@@ -293,6 +302,6 @@ def whole_domain(problem: Problem, record: Record) -> Batch:
             parent=np.full(1, -1, np.int64),
             pieces=np.zeros((1, 0), np.uint16),
             ranks=np.zeros((1, 0), np.uint16),
-            witness=np.full((1, problem.dim), 0.5),
+            witness=problem.chart.inside[None, :].copy(),
         ),
     )

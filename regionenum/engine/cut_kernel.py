@@ -14,6 +14,7 @@ from regionenum.engine.simplex_kernel import (
     AGE,
     COLUMN,
     COLUMN_WITNESS,
+    CONE,
     COST_TOL,
     DIM,
     FAILED,
@@ -87,7 +88,7 @@ def probe(table, label, r, error, only_whether, counters):
     status, j, length = _counted_seek(table, label, r, -sign, band, counters)
     if status == OPTIMAL:
         best = -sign * table[VALUE, r]
-        if best > -band:
+        if best > -band and not _only_at_apex(table, label, r, -sign, band):
             counters[DOUBTFUL] += 1
         if best <= tolerance:
             return DECIDED, (1 if sign > 0.0 else 0), -1, 0.0
@@ -102,6 +103,18 @@ def probe(table, label, r, error, only_whether, counters):
     if max(sign * table[VALUE, r], sign * table[WITNESS, r]) <= band:
         counters[DOUBTFUL] += 1
     return CUTS_CELL, (1 if sign > 0.0 else 0), j, length
+
+
+@kernel
+def _only_at_apex(table, label, r, sign, band):
+    """Whether sign * row r, at its maximum, is clearly negative all over a cone but at the apex.
+
+    It is if it falls along every nonbasic variable: the maximum is then unique, and the apex, where every row is 0, is it.
+    """
+    rise = -1e300
+    for j in range(label[SIZE, DIM]):
+        rise = max(rise, sign * table[COLUMN + j, r])
+    return label[SIZE, CONE] == 1 and rise <= -band
 
 
 @kernel
@@ -182,7 +195,7 @@ def restrict(table, label, r, variable, error, counters):
     if status == FAILED:
         return BROKEN
     if status == OPTIMAL:
-        if table[VALUE, r] > -band:
+        if table[VALUE, r] > -band and not _only_at_apex(table, label, r, 1.0, band):
             counters[DOUBTFUL] += 1
         if table[VALUE, r] <= tolerance:
             return DECIDED

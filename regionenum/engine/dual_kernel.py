@@ -87,7 +87,10 @@ def learn(at, duals, cut_side, layer, slot, table, label, r, side, doubtful):
         if abs(table[COLUMN + j, r]) <= COST_TOL or c < at[layer, CUT] or c >= at[layer + 1, CUT]:
             continue
         named = duals.slot[c]
-        if named < 0:
+        if named == DECIDED_AT_ENTRY:
+            # a constraint, or a side that the subtree came with: it holds wherever the certificate is read
+            continue
+        if named == WITHOUT_SLOT:
             return
         if cut_side[c] == 1:
             plus |= 1 << named

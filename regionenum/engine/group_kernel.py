@@ -10,7 +10,7 @@ from __future__ import annotations
 import numpy as np
 
 from regionenum.engine.cut_kernel import BROKEN, CUTS_CELL, DECIDED, DOUBTFUL, probe, restrict
-from regionenum.engine.layer_kernel import norm, read_difference, read_row, scale_normal
+from regionenum.engine.layer_kernel import norm, read_difference, read_row, scale_normal, slope_and_level
 from regionenum.engine.policy import kernel
 from regionenum.engine.refresh_kernel import refresh
 from regionenum.engine.simplex_kernel import (
@@ -55,13 +55,14 @@ def difference_row(tables, images, normal, counters, table, label, u, layer, i, 
     first = tables.units.member[u]
     row, other = tables.units.member_row[first + i], tables.units.member_row[first + k]
     constant, noise = read_difference(tables.at, images, layer, row, other, normal)
-    size = norm(normal)
+    size, level = slope_and_level(tables, constant, normal)
     if size <= 4.0 * noise or size < 1e-300:
         if size > 0.0 or (noise > 0.0 and row != other):
             counters[DOUBTFUL] += 1
-        if abs(constant) <= 2.0 * noise:
+        if abs(level) <= 2.0 * noise:
             return SAME, 0.0
-        return (ABOVE if constant > 0.0 else BELOW), 0.0
+        return (ABOVE if level > 0.0 else BELOW), 0.0
+    size = norm(normal)
     constant = scale_normal(constant, normal, 1.0 / size)
     locate(label)
     r = append_row(table, label)

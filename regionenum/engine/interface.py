@@ -37,7 +37,7 @@ class Problem:
     Attributes
     ----------
     network : the network; only its unit layers are walked
-    chart : the domain's coordinates y in [0, 1]^d
+    chart : the domain's coordinates y (`domain/chart.py`)
     """
 
     network: Network
@@ -46,7 +46,8 @@ class Problem:
     @classmethod
     def over(cls, network: Network, domain: Domain) -> Problem:
         """The problem of a network over a domain; raises `InputError` if the domain does not fit."""
-        return cls(network, domain.chart(network.input_shape))
+        first = network.unit_layers[0] if network.unit_layers else None
+        return cls(network, domain.chart(network.input_shape, first))
 
     @property
     def depth(self) -> int:
@@ -149,7 +150,7 @@ class Cells:
     cell, parent : (n,) number of this cell and of the cell of the layer before that it lies in (-1: the domain)
     pieces : (n, sum of n_units) pieces of the units of layers 0 .. layer; 0 beyond
     ranks : (n, depth) dimension of the map to the output of layers 0 .. layer; 0 beyond
-    witness : (n, d) a point strictly inside, in the domain's coordinates
+    witness : (n, d) a point strictly inside, in the domain's coordinates y
     """
 
     layer: npt.NDArray[np.int16]
@@ -186,7 +187,7 @@ class Subtree:
     sides : (cuts of layers 0 .. layer,) int8
     winners : (units of layers 0 .. layer,) int16
     n_before : number of entries of `sides` and of `winners` that belong to the layers before
-    witness : (d,) a point strictly inside; empty for the whole domain
+    witness : a point strictly inside, in coordinates of the engine's own; empty for the whole domain
     parent : number of the cell of the layer before, -1 for the domain
     """
 

@@ -1,7 +1,7 @@
 """Rows of a layer, pulled back to the domain's coordinates on one cell.
 
-On a cell every layer is affine in y. `Images` holds, for each layer of the present path, its rows as functions
-constant + normal . y: one (dim + 1, n_rows) block per layer, constants first, so that the product with the next weight
+On a cell every layer is affine in z. `Images` holds, for each layer of the present path, its rows as functions
+constant + normal . z: one (dim + 1, n_rows) block per layer, constants first, so that the product with the next weight
 runs along contiguous rows. A bound on the rounding error of each row, valid anywhere in the unit cube, is carried
 along.
 """
@@ -81,7 +81,7 @@ def pull_back(tables, images, layer):
     terms, each at most A_u in absolute value on the cube, the error is at most sum_u |W[n, u]| |slope_u| error_u + (K
     + 4) u (|bias_n| + sum_u |W[n, u]| A_u) (1 + O(u)); the last factor is covered by the spare in K + 4.
     """
-    dim, at, units, image = tables.dim, tables.at, tables.units, images.image
+    dim, one, at, units, image = tables.dim, tables.one, tables.at, tables.units, images.image
     before = layer - 1
     n_rows = at[layer + 1, ROW] - at[layer, ROW]
     n_before = at[layer, ROW] - at[before, ROW]
@@ -95,11 +95,12 @@ def pull_back(tables, images, layer):
         if slope != 0.0 or intercept != 0.0:
             terms += 1
     gamma = (terms + 4) * UNIT_ROUNDOFF
-    for n in range(n_rows):
-        image[target + n] = bias[n]
-        error[n] = gamma * abs(bias[n])
-    for n in range(target + n_rows, target + (dim + 1) * n_rows):
+    for n in range(target, target + (dim + 1) * n_rows):
         image[n] = 0.0
+    constants = image[target + one * n_rows : target + (one + 1) * n_rows]
+    for n in range(n_rows):
+        constants[n] = bias[n]
+        error[n] = gamma * abs(bias[n])
     for u in range(n_units):
         row, slope, intercept = branch(at, units, images, before, u)
         if slope == 0.0 and intercept == 0.0:
@@ -117,7 +118,7 @@ def pull_back(tables, images, layer):
             last = tables.weights.column_ptr[at[layer, INPUT] + u + 1]
         for k in range(dim + 1):
             factor = slope * image[source + k * n_before + row]
-            if k == 0:
+            if k == one:
                 factor += intercept
             if factor == 0.0:
                 continue
@@ -144,6 +145,29 @@ def read_row(at, images, layer, row, normal):
     for k in range(normal.shape[0]):
         normal[k] = images.image[first + (k + 1) * n_rows]
     return images.image[first]
+
+
+@kernel
+def read_cut(tables, images, layer, c, normal):
+    """Copy the normal of the row of a cut minus its value, and return its constant and a bound on its error."""
+    row, value = tables.cut_row[c], tables.cut_value[c]
+    constant = read_row(tables.at, images, layer, row, normal)
+    noise = images.error[tables.at[layer, ROW] + row] + UNIT_ROUNDOFF * abs(value)
+    if tables.one == 0:
+        return constant - value, noise
+    normal[tables.one - 1] -= value
+    return constant, noise
+
+
+@kernel
+def slope_and_level(tables, constant, normal):
+    """Length of a function's normal in the domain's own coordinates, and the value that it has where that is 0.
+
+    In the whole space the value is the coefficient of t: t is positive inside.
+    """
+    if tables.one == 0:
+        return norm(normal), constant
+    return norm(normal[: tables.free]), normal[tables.one - 1]
 
 
 @kernel

@@ -4,6 +4,8 @@ The rank of the rows slope_u normal_u over the layer's units is found by Gram-Sc
 cancels), unit by unit in `order`, which lists units decided for a whole subtree first. The rank after every unit is
 kept: a cell that differs from the last one only in late units starts there. The rank of the map before the layer
 bounds it from above, and reaching that bound ends the computation.
+
+Only the domain's own coordinates count, the first `free` of a row.
 """
 
 from __future__ import annotations
@@ -29,8 +31,8 @@ class Ranks(NamedTuple):
     order: Ints  # (sum of n_units,) units of each layer in the order they are taken
     known: Ints  # (2, sum of n_units) piece of the unit at each position of `order` last time, and the rank after it
     length: Ints  # (depth,) positions for which `known` holds
-    basis: Floats  # (depth, dim, dim) orthonormal rows
-    normal: Floats  # (dim,) scratch
+    basis: Floats  # (depth, free, free) orthonormal rows
+    normal: Floats  # (free,) scratch
 
 
 def make_ranks(tables: Tables) -> Ranks:
@@ -40,8 +42,8 @@ def make_ranks(tables: Tables) -> Ranks:
         order=np.zeros(n_units, np.int64),
         known=np.zeros((2, n_units), np.int64),
         length=np.zeros(tables.depth, np.int64),
-        basis=np.zeros((tables.depth, tables.dim, tables.dim)),
-        normal=np.zeros(tables.dim),
+        basis=np.zeros((tables.depth, tables.free, tables.free)),
+        normal=np.zeros(tables.free),
     )
 
 

@@ -1,9 +1,9 @@
 """The reference engine: a plain walk of the tree with one linear program per question, by HiGHS.
 
 Slow and independent: it shares the network, the chart and the interface with the compiled engine, and no code that
-decides anything. A cell is a set of strict inequalities a.y + b > 0 over the open unit cube, every row of Euclidean
-norm 1, and it is not empty if and only if it holds a ball. The largest one is the linear program of `ball.py`. The maps
-carry elementwise bounds of their rounding errors, so that "zero" means zero up to rounding whatever the scale of the
+decides anything. A cell is a set of strict inequalities a.y + b > 0 over the open unit cube, or over R^d, every row of
+Euclidean norm 1, and it is not empty if and only if it holds a ball. The largest one is the linear program of `ball.py`. The
+maps carry elementwise bounds of their rounding errors, so that "zero" means zero up to rounding whatever the scale of the
 weights.
 """
 
@@ -73,7 +73,7 @@ class _Cell:
 
     Attributes
     ----------
-    rows : (n_rows, d + 1) inequalities a.y + b > 0 with |a| = 1, beside those of the cube
+    rows : (n_rows, d + 1) inequalities a.y + b > 0 with |a| = 1, beside those of the cube; the constraints first
     ball : a ball inside
     pieces : pieces of all units passed so far
     number, parent : numbers of the cell and of the cell of the layer before
@@ -117,7 +117,7 @@ class _Walk:
         self.problem = problem
         self.record = record
         self.layers = problem.network.unit_layers
-        self.solver = BallSolver(problem.dim)
+        self.solver = BallSolver(problem.dim, whole=problem.chart.whole)
         self.n_cells = 0
         self._start_batch()
 
@@ -150,9 +150,21 @@ class _Walk:
 
     def _root(self) -> _Cell:
         chart, dim = self.problem.chart, self.problem.dim
-        value = np.hstack([chart.directions.toarray(), chart.origin[:, None]])
-        identity = _Map(value, np.zeros_like(value))
-        return _Cell(np.zeros((0, dim + 1)), Ball(np.full(dim, 0.5), 0.5), (), identity, -1, -1, ())
+        lower, width = chart.bounds
+        directions = chart.directions.toarray()
+        value = np.hstack([directions * width, (chart.origin + directions @ lower)[:, None]])
+        error = np.zeros_like(value)
+        if chart.width is not None:
+            error[:, :-1] = ROUNDOFF * np.abs(value[:, :-1])
+        if lower.any():
+            error[:, -1] = (dim + 2) * ROUNDOFF * (np.abs(chart.origin) + np.abs(directions) @ np.abs(lower))
+        extra = chart.half_spaces
+        rows = np.hstack([-extra.normal, extra.level[:, None]])
+        rows /= np.linalg.norm(extra.normal, axis=1, keepdims=True)
+        ball = Ball(chart.inside, 1.0 if chart.whole else float(np.append(chart.inside, 1 - chart.inside).min()))
+        if len(rows):
+            ball = self.solver.largest(rows, self.counters)
+        return _Cell(rows, ball, (), _Map(value, error), -1, -1, ())
 
     def _frame(self, cell: _Cell) -> _Frame:
         """Enter a cell: keep it if it is to be recorded, before its descendants."""

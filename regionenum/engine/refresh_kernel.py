@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from regionenum.engine.layer_kernel import norm, read_difference, read_row, scale_normal
+from regionenum.engine.layer_kernel import norm, read_cut, read_difference, scale_normal
 from regionenum.engine.policy import kernel
 from regionenum.engine.simplex_kernel import (
     AGE,
@@ -61,7 +61,7 @@ def variable_row(tables, images, variable, flipped, normal):
 def cut_row(tables, images, c, sign, normal):
     """The row of a cut minus its breakpoint, times sign, scaled to a distance."""
     layer = _layer_of(tables.at, CUT, c)
-    constant = read_row(tables.at, images, layer, tables.cut_row[c], normal) - tables.cut_value[c]
+    constant, _ = read_cut(tables, images, layer, c, normal)
     return scale_normal(constant, normal, sign / norm(normal))
 
 

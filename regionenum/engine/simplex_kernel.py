@@ -19,6 +19,8 @@ The walk never copies a dictionary to test a hyperplane: a test moves the vertex
 that cuts enters the basis by one pivot on the edge that crosses it; the vertex then lies on the hyperplane and is a
 vertex of both sides.
 
+A cell of the whole space is a cone (CONE = 1): all hyperplanes pass through its apex, where a row is 0 without doubt.
+
 Variable numbers: 0 .. d - 1 coordinates; from d on, slacks of hyperplanes (numbered by the walk).
 """
 
@@ -46,9 +48,10 @@ ROW_FLIP = 1
 COL_VAR = 2
 COL_FLIP = 3
 PLACE = 4  # see `locate`
-SIZE = 5  # entries N_BASIC, N_ROWS, AGE, DIM
+SIZE = 5  # entries N_BASIC, N_ROWS, AGE, DIM, CONE
 LABELS = 6
-N_BASIC, N_ROWS, AGE, DIM = 0, 1, 2, 3
+N_BASIC, N_ROWS, AGE, DIM, CONE = 0, 1, 2, 3, 4
+SIZES = 5
 
 PIVOT_TOL = 1e-10
 """Dictionary entries below this are taken for zero in the ratio test (rows are normalised)."""
@@ -74,6 +77,7 @@ def unit_cube(table, label):
     label[SIZE, N_ROWS] = 0
     label[SIZE, AGE] = 0
     label[SIZE, DIM] = dim
+    label[SIZE, CONE] = 0
     for j in range(dim):
         label[COL_VAR, j] = j
         label[COL_FLIP, j] = 0
@@ -96,7 +100,7 @@ def copy_cell(table, label, new_table, new_label):
         new_table[COLUMN_WITNESS, j] = table[COLUMN_WITNESS, j]
         new_label[COL_VAR, j] = label[COL_VAR, j]
         new_label[COL_FLIP, j] = label[COL_FLIP, j]
-    for k in range(4):
+    for k in range(SIZES):
         new_label[SIZE, k] = label[SIZE, k]
 
 

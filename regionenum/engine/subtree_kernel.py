@@ -1,7 +1,9 @@
 """Starting a walk at a subtree: its cell is rebuilt from its decisions alone.
 
-The cell of a subtree is the unit cube cut by the decided cuts and maxima of the layers before, and of its own layer as
-far as they are decided. A hyperplane that does not cut what the ones before it leave is redundant and is left out, so
+The cell of a subtree is the unit cube cut by the domain's constraints and by the decided cuts and maxima of the layers
+before, and of its own layer as far as they are decided.
+
+A hyperplane that does not cut what the ones before it leave is redundant and is left out, so
 that the dictionary has only rows that matter.
 """
 
@@ -9,12 +11,13 @@ from __future__ import annotations
 
 from regionenum.engine.cut_kernel import BROKEN, CUT_TOL, CUTS_CELL, DECIDED, restrict
 from regionenum.engine.group_kernel import difference_row
-from regionenum.engine.layer_kernel import norm, pull_back, read_row, scale_normal
+from regionenum.engine.layer_kernel import norm, pull_back, read_cut, scale_normal, slope_and_level
 from regionenum.engine.policy import kernel
 from regionenum.engine.rank_kernel import layer_rank
 from regionenum.engine.simplex_kernel import (
     BLOCK,
     COLUMN_WITNESS,
+    CONE,
     FAILED,
     N_ROWS,
     OPTIMAL,
@@ -26,7 +29,7 @@ from regionenum.engine.simplex_kernel import (
     seek,
     unit_cube,
 )
-from regionenum.engine.tables import CUT, ROW, UNIT, UNIT_ROUNDOFF
+from regionenum.engine.tables import CUT, UNIT
 from regionenum.engine.walk_kernel import order_units
 from regionenum.engine.walk_state import (
     CHILDREN_SO_FAR,
@@ -64,13 +67,12 @@ def _impose(table, label, r, variable, error, counters):
 def _impose_cut(tables, walk, layer, c, side):
     """Restrict cell 0 to a side of a cut."""
     table, label, images, normal = walk.cells[0], walk.labels[0], walk.images, walk.normal
-    row, value = tables.cut_row[c], tables.cut_value[c]
     images.cut_side[c] = side
-    constant = read_row(tables.at, images, layer, row, normal) - value
-    noise = images.error[tables.at[layer, ROW] + row] + UNIT_ROUNDOFF * abs(value)
-    size = norm(normal)
+    constant, noise = read_cut(tables, images, layer, c, normal)
+    size, _ = slope_and_level(tables, constant, normal)
     if size <= 4.0 * noise or size < 1e-300:
         return CUTS_CELL
+    size = norm(normal)
     images.cut_error[c] = 2.0 * noise / size
     constant = scale_normal(constant, normal, (1.0 if side == 1 else -1.0) / size)
     locate(label)
@@ -109,12 +111,13 @@ def load(tables, walk, layer, sides, winners, witness, parent, first_number):
     """
     table, label, path, at = walk.cells[0], walk.labels[0], walk.tally.path, tables.at
     unit_cube(table, label)
+    label[SIZE, CONE] = 1 if tables.one > 0 else 0
     if witness.shape[0] > 0:
         for k in range(tables.dim):
             table[COLUMN_WITNESS, k] = witness[k]
     path[OPEN, :] = 0
     path[CHILDREN_SO_FAR, :] = 0
-    path[RANK, 0] = tables.dim
+    path[RANK, 0] = tables.free
     walk.given[:] = 0
     walk.given_winner[:] = 0
     for k in range(layer + 1):

@@ -3,6 +3,14 @@
 Every pointwise unit with p breakpoints has p *cuts*: the hyperplanes row = breakpoint. Its piece is the number of cuts
 of which the cell is on the positive side. Every maximum of two or more candidates is a *group*. Units with one piece
 have neither.
+
+Cells are cut out of the unit cube z in [0, 1]^dim. For a domain inside the unit cube, z is its y. The whole space R^d is
+*homogenised*: a row a . y + b becomes a . y' + b t on the cube |y'_k| <= 1, 0 <= t <= 1 with d + 1 coordinates z, of
+which y' = 2 z - 1 are the first d and t is the last. A region of R^d is then the cone over it, y = y' / t, and no
+number stands for infinity. All that differs for the rest of the engine is which line of a row's image the number 1 belongs
+to: line `one`, the constants of an ordinary problem (0), or the coefficients of t (d + 1).
+
+The constraints of a domain are rows and cuts of layer 0 that no unit reads. Every subtree comes with their sides given.
 """
 
 from __future__ import annotations
@@ -58,7 +66,9 @@ class WeightTables(NamedTuple):
 class Tables(NamedTuple):
     """A problem."""
 
-    dim: int
+    dim: int  # coordinates of cells
+    free: int  # dimension d of the domain: the first coordinates, in which ranks are measured
+    one: int  # line of the images that constants belong to
     depth: int
     at: Ints  # (depth + 1, 8)
     units: UnitTables
@@ -76,14 +86,19 @@ def make_tables(problem: Problem) -> Tables:
     cuts = [_cuts(layer) for layer in layers]
     groups = [np.flatnonzero((layer.units.function_of == MAXIMUM) & (layer.units.n_pieces > 1)) for layer in layers]
     sizes = [np.diff(layer.units.indptr) for layer in layers]
+    n_constraints = len(problem.chart.half_spaces)
+    dim = problem.dim + problem.chart.whole
+    cuts[0] = _constrained(cuts[0], layers[0].n_rows, n_constraints)
+    n_rows = [layer.n_rows for layer in layers]
+    n_rows[0] += n_constraints
     weight_at = _starts([0, *(len(w[0]) for w in packed)])
     at = np.stack(
         [
-            _starts(layer.n_rows for layer in layers),
+            _starts(n_rows),
             _starts(layer.n_out for layer in layers),
             _starts(len(rows) for rows, _, _ in cuts),
             _starts(map(len, groups)),
-            _starts((problem.dim + 1) * layer.n_rows for layer in layers),
+            _starts((dim + 1) * n for n in n_rows),
             weight_at,
             _starts([0, *(len(w[2]) for w in packed)]),
             np.array([1, *(int(w[1] is None) for w in packed), 0]),
@@ -104,10 +119,12 @@ def make_tables(problem: Problem) -> Tables:
         weight=_joined([w[0] for w in packed], np.float64),
         weight_row=_joined([np.zeros(len(w[0])) if w[1] is None else w[1] for w in packed], np.int64),
         column_ptr=_joined([w[2] + start for w, start in zip(packed, weight_at[1:], strict=False)], np.int64),
-        bias=_joined([layer.bias for layer in layers], np.float64),
+        bias=_joined([np.zeros(n_rows[0]), *(layer.bias for layer in layers[1:])], np.float64),
     )
     return Tables(
-        dim=problem.dim,
+        dim=dim,
+        free=problem.dim,
+        one=dim if problem.chart.whole else 0,
         depth=len(layers),
         at=np.ascontiguousarray(at),
         units=units,
@@ -119,19 +136,29 @@ def make_tables(problem: Problem) -> Tables:
 
 
 def first_image(problem: Problem) -> tuple[Floats, Floats]:
-    """Rows of layer 0 as functions of y, (dim + 1, n_rows) with the constants first, and a bound on each row's error.
+    """Rows of layer 0 as functions of z, (dim + 1, n_rows) with the constants first, and a bound on each row's error.
 
-    Constants are W origin + b, normals W directions. A dot product of n terms computed in any order errs by at most
-    n u / (1 - n u) times the sum of the absolute values of its terms (Higham, Accuracy and Stability of Numerical
-    Algorithms, section 3.1); the bound holds anywhere in the unit cube.
+    With the chart x = origin + D s, s = lower + width y, a row is W origin + b + (W D) lower + (W D) width y. A dot product
+    of n terms computed in any order errs by at most n u / (1 - n u) times the sum of the absolute values of its terms
+    (Higham, Accuracy and Stability of Numerical Algorithms, section 3.1); the bound holds anywhere in the unit cube.
     """
     layer, chart = problem.network.unit_layers[0], problem.chart
-    constant = np.asarray(layer.weight @ chart.origin) + layer.bias
+    lower, width = chart.bounds
     product = layer.weight @ chart.directions
-    linear = product.toarray() if sp.issparse(product) else np.asarray(product)
-    size = abs(layer.weight) @ abs(chart.origin) + abs(layer.bias)
-    size = size + np.asarray((abs(layer.weight) @ abs(chart.directions)).sum(axis=1)).ravel()
-    return np.concatenate([constant[None, :], linear.T]), (layer.n_in + 3) * UNIT_ROUNDOFF * size
+    product = product.toarray() if sp.issparse(product) else np.asarray(product)
+    reach = np.asarray(abs(layer.weight) @ (abs(chart.directions) @ (abs(lower) + width)))
+    constant = np.asarray(layer.weight @ chart.origin) + layer.bias + product @ lower
+    linear = product * width
+    size = abs(layer.weight) @ abs(chart.origin) + abs(layer.bias) + reach
+    terms = layer.n_in + 3 + (problem.dim + 3) * bool(lower.any() or chart.whole)
+    error = terms * UNIT_ROUNDOFF * size
+    if chart.whole:
+        # y' = 2 z - 1
+        return np.concatenate([-linear.sum(axis=1)[None, :], 2.0 * linear.T, constant[None, :]]), error
+    extra = chart.half_spaces
+    image = np.concatenate([constant[None, :], linear.T])
+    rows = np.concatenate([extra.level[None, :], -extra.normal.T])
+    return np.concatenate([image, rows], axis=1), np.concatenate([error, extra.error])
 
 
 def _starts(sizes: Iterable[Any]) -> Ints:
@@ -159,6 +186,12 @@ def _cuts(layer: Layer) -> tuple[Ints, Floats, Ints]:
     rows = np.repeat(units.rows[units.indptr[:-1]], count)
     values = [table[k] for k in units.function_of if k != MAXIMUM and len(table[k])]
     return rows, _joined(values, np.float64), _starts(count)[:-1]
+
+
+def _constrained(cuts: tuple[Ints, Floats, Ints], n_rows: int, n: int) -> tuple[Ints, Floats, Ints]:
+    """The cuts of a layer, and after them the cuts row = 0 of n rows past its last."""
+    rows, values, first = cuts
+    return np.concatenate([rows, np.arange(n_rows, n_rows + n)]), np.concatenate([values, np.zeros(n)]), first
 
 
 def _renumbered(layer: Layer, functions: list[PiecewiseLinear]) -> Ints:

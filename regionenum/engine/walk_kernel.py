@@ -15,7 +15,7 @@ from __future__ import annotations
 from regionenum.engine.cut_kernel import BROKEN, DECIDED, DOUBT, DOUBTFUL, REUSED, TESTS, probe, split
 from regionenum.engine.dual_kernel import DECIDED_AT_ENTRY, forget, give_slot, implied, learn
 from regionenum.engine.group_kernel import decide_groups
-from regionenum.engine.layer_kernel import norm, piece, pull_back, read_row, scale_normal
+from regionenum.engine.layer_kernel import norm, piece, pull_back, read_cut, scale_normal, slope_and_level
 from regionenum.engine.policy import kernel
 from regionenum.engine.refresh_kernel import refresh
 from regionenum.engine.simplex_kernel import (
@@ -32,7 +32,7 @@ from regionenum.engine.simplex_kernel import (
     recentre,
     witness_point,
 )
-from regionenum.engine.tables import CUT, GROUP, ROW, UNIT, UNIT_ROUNDOFF
+from regionenum.engine.tables import CUT, GROUP, UNIT
 from regionenum.engine.tally_kernel import close_cells, count_cell
 from regionenum.engine.walk_state import (
     A_CUT,
@@ -108,18 +108,19 @@ def _fill(tables, walk, f):
         if walk.given[c] == 1:
             walk.stack[f, NEXT] += 1
             continue
-        row, value = tables.cut_row[c], tables.cut_value[c]
-        constant = read_row(at, images, layer, row, normal) - value
-        noise = images.error[at[layer, ROW] + row] + UNIT_ROUNDOFF * abs(value)
-        size = norm(normal)
+        constant, noise = read_cut(tables, images, layer, c, normal)
+        size, level = slope_and_level(tables, constant, normal)
         if size <= 4.0 * noise or size < 1e-300:
             # The row is constant on the cell, as far as float64 can tell; exactly at the breakpoint, the lower piece.
             counters[TESTS] += 1
-            if (size > 0.0 or noise > 0.0) and abs(constant) <= DOUBT * max(abs(value), size) + 4.0 * noise:
+            close = abs(level) <= DOUBT * max(abs(tables.cut_value[c]), size) + 4.0 * noise
+            # in the whole space a slope, however small, matters far out
+            if (size > 0.0 or noise > 0.0) and (close or (tables.one > 0 and size > 0.0)):
                 counters[DOUBTFUL] += 1
-            images.cut_side[c] = 1 if constant > 2.0 * noise else 0
+            images.cut_side[c] = 1 if level > 2.0 * noise else 0
             walk.stack[f, NEXT] += 1
             continue
+        size = norm(normal)
         images.cut_error[c] = 2.0 * noise / size
         constant = scale_normal(constant, normal, 1.0 / size)
         locate(label)

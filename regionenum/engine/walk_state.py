@@ -36,13 +36,13 @@ CELLS, CHILDREN, MAX_CHILDREN, UNSPLIT, STATISTICS = 0, 1, 2, 3, 4
 class Tally(NamedTuple):
     """Statistics, and the cells of the present path."""
 
-    statistics: Ints  # (STATISTICS, depth + 1, dim + 1)
+    statistics: Ints  # (STATISTICS, depth + 1, free + 1)
     path: Ints  # (PATH_FIELDS, depth + 1)
     counters: Ints  # see cut_kernel
 
 
 class Rows(NamedTuple):
-    """Recorded cells, until the caller takes them; see `interface.Cells`."""
+    """Recorded cells, until the caller takes them; see `interface.Cells`. Witnesses are in the coordinates z."""
 
     filled: Ints  # (1,)
     layer: npt.NDArray[np.int16]
@@ -86,7 +86,7 @@ def make_walk(problem: Problem, tables: Tables, recorded_rows: int, stack_size: 
         ranks=make_ranks(tables),
         duals=make_duals(tables),
         tally=Tally(
-            statistics=np.zeros((STATISTICS, depth + 1, dim + 1), np.int64),
+            statistics=np.zeros((STATISTICS, depth + 1, tables.free + 1), np.int64),
             path=np.zeros((PATH_FIELDS, depth + 1), np.int64),
             counters=np.zeros(N_COUNTERS, np.int64),
         ),

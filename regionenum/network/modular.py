@@ -13,14 +13,17 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
 import scipy.sparse as sp
 
-from regionenum.domain import Chart
 from regionenum.network.layers import Layer, Network
 from regionenum.network.units import MAXIMUM, Floats, Ints, Units
+
+if TYPE_CHECKING:
+    from regionenum.domain import Chart
 
 PRIMES = (2147483629, 2147483587)
 """Two primes just below 2^31 for which 2 is a primitive root, so that no two powers of two that occur in float64 are
@@ -120,7 +123,7 @@ def _powers_of_two(prime: int) -> Ints:
 
 
 @dataclass(frozen=True)
-class _Matrix:
+class ModularMatrix:
     """A matrix W modulo p, in 16-bit limbs W = low + 2^16 high and in blocks of columns.
 
     A block is so narrow that products of a limb (16 bits) and a residue (31 bits) sum up exactly: 2^6 of them in the 53
@@ -132,7 +135,7 @@ class _Matrix:
     n_rows: int
 
     @classmethod
-    def modulo(cls, prime: int, weight: Floats | sp.csr_array) -> _Matrix:
+    def modulo(cls, prime: int, weight: Floats | sp.csr_array) -> ModularMatrix:
         n_rows, n_in = weight.shape
         width = 1 << (16 if isinstance(weight, sp.csr_array) else 6)
         blocks = []
@@ -161,7 +164,7 @@ class _Matrix:
 
 
 def _like(block: Floats | sp.csr_array, limb: Ints) -> Floats | sp.csr_array:
-    """A limb in the form in which `_Matrix` multiplies: int64 CSR, or the float64 transpose."""
+    """A limb in the form in which `ModularMatrix` multiplies: int64 CSR, or the float64 transpose."""
     if isinstance(block, sp.csr_array):
         return sp.csr_array((limb, block.indices, block.indptr), shape=block.shape)
     return np.ascontiguousarray(limb.T, np.float64)
@@ -213,8 +216,8 @@ class _Evaluator:
     """Forward evaluation modulo p at homogeneous points (y, t) of the domain, with the pieces given."""
 
     prime: int
-    layers: tuple[tuple[_Matrix, Ints, _UnitResidues | None], ...]
-    directions: _Matrix
+    layers: tuple[tuple[ModularMatrix, Ints, _UnitResidues | None], ...]
+    directions: ModularMatrix
     origin: Ints
     n_units: tuple[int, ...]
     width: int
@@ -223,14 +226,14 @@ class _Evaluator:
     def modulo(cls, prime: int, network: Network, chart: Chart) -> _Evaluator:
         n_unit_layers = len(network.unit_layers)
 
-        def reduced(k: int, layer: Layer) -> tuple[_Matrix, Ints, _UnitResidues | None]:
+        def reduced(k: int, layer: Layer) -> tuple[ModularMatrix, Ints, _UnitResidues | None]:
             units = _UnitResidues.modulo(prime, layer.units) if k < n_unit_layers else None
-            return _Matrix.modulo(prime, layer.weight), residues(layer.bias, prime), units
+            return ModularMatrix.modulo(prime, layer.weight), residues(layer.bias, prime), units
 
         return cls(
             prime,
             tuple(reduced(k, layer) for k, layer in enumerate(network.layers)),
-            _Matrix.modulo(prime, chart.directions),
+            ModularMatrix.modulo(prime, chart.directions),
             residues(chart.origin, prime),
             tuple(layer.n_out for layer in network.unit_layers),
             max([network.n_in, *(max(layer.n_rows, layer.n_out) for layer in network.layers)]),

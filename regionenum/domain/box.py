@@ -1,55 +1,18 @@
-"""Domains: the part of the input space that is enumerated, with coordinates of its own.
-
-A domain of effective dimension d is the image of (a part of) the unit cube [0, 1]^d under an affine chart
-x = origin + directions y. Cells, witnesses and dimensions are measured in y; a fixed input coordinate has no direction.
-"""
+"""Boxes: bounds on every input."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import scipy.sparse as sp
 
+from regionenum.domain.chart import Chart
 from regionenum.errors import InputError
+from regionenum.network.layers import Layer
 from regionenum.network.units import Floats
-
-
-@dataclass(frozen=True)
-class Chart:
-    """The domain's coordinates: x = origin + directions @ y with y in [0, 1]^d.
-
-    Attributes
-    ----------
-    origin : (n_in,) the input at y = 0
-    directions : (n_in, d) CSR
-    """
-
-    origin: Floats
-    directions: sp.csr_array
-
-    @property
-    def dim(self) -> int:
-        """Effective dimension d."""
-        return int(self.directions.shape[1])
-
-    def to_input(self, y: Floats) -> Floats:
-        """Inputs (n_points, n_in) of the points y (n_points, d)."""
-        return np.asarray((self.directions @ y.T).T + self.origin)
-
-
-class Domain(Protocol):
-    """What every domain can do."""
-
-    def chart(self, input_shape: tuple[int, ...]) -> Chart:
-        """Coordinates of this domain in the input space of a network; refuses a domain without interior."""
-        ...
-
-    def describe(self) -> dict[str, Any]:
-        """A plain description (JSON types) from which `domain_from` makes the domain again."""
-        ...
 
 
 @dataclass(frozen=True, eq=False)
@@ -83,7 +46,7 @@ class Box:
                 bound = np.array(getattr(self, side), np.float64)
             except (TypeError, ValueError) as error:
                 raise InputError(f"box: the {side} bound must be numbers, got {getattr(self, side)!r}") from error
-            _refuse(
+            refuse_where(
                 ~np.isfinite(bound), bound, f"box: the {side} bound{{at}} is {{value}}; bounds must be finite numbers"
             )
             bound.setflags(write=False)
@@ -100,12 +63,13 @@ class Box:
         where = lower > upper
         if where.any():
             k = tuple(int(i) for i in np.argwhere(where)[0])
-            raise InputError(f"box: lower {lower[k]} is above upper {upper[k]}{_at(k)}; swap or mend the bounds")
+            raise InputError(
+                f"box: lower {lower[k]} is above upper {upper[k]}{at_coordinate(k)}; swap or mend the bounds"
+            )
 
-    def chart(self, input_shape: tuple[int, ...]) -> Chart:
+    def chart(self, input_shape: tuple[int, ...], first: Layer | None = None) -> Chart:
         """Coordinates y in [0, 1]^d of the coordinates that are not fixed: x_i = lower_i + (upper_i - lower_i) y_i."""
-        lower = self._fit(np.asarray(self.lower), "lower", input_shape)
-        upper = self._fit(np.asarray(self.upper), "upper", input_shape)
+        lower, upper = self.bounds(input_shape)
         free = np.flatnonzero(lower < upper)
         if not len(free):
             raise InputError(
@@ -113,9 +77,14 @@ class Box:
             )
         with np.errstate(over="ignore"):  # refused in the next line
             width = (upper - lower)[free]
-        _refuse(~np.isfinite(width), width, "box: the width of the box{at} overflows; use smaller bounds")
+        refuse_where(~np.isfinite(width), width, "box: the width of the box{at} overflows; use smaller bounds")
         directions = sp.csr_array((width, (free, np.arange(len(free)))), shape=(len(lower), len(free)))
         return Chart(lower, directions)
+
+    def bounds(self, input_shape: tuple[int, ...]) -> tuple[Floats, Floats]:
+        """The bounds as flat arrays (n_in,)."""
+        lower, upper = np.asarray(self.lower), np.asarray(self.upper)
+        return self._fit(lower, "lower", input_shape), self._fit(upper, "upper", input_shape)
 
     def describe(self) -> dict[str, Any]:
         """The bounds as nested lists."""
@@ -138,18 +107,13 @@ class Box:
         )
 
 
-def domain_from(description: dict[str, Any]) -> Domain:
-    """The domain that `describe` described."""
-    if description.get("kind") != "box":
-        raise InputError(f"domain: unknown kind {description.get('kind')!r}; supported: 'box'")
-    return Box(description["lower"], description["upper"])
-
-
-def _refuse(where: npt.NDArray[np.bool_], values: Floats, sentence: str) -> None:
+def refuse_where(where: npt.NDArray[np.bool_], values: Floats, sentence: str) -> None:
+    """Refuse the first marked entry; the sentence names its place as {at} and itself as {value}."""
     if where.any():
         k = tuple(int(i) for i in np.argwhere(where)[0])
-        raise InputError(sentence.format(at=_at(k), value=values[k]))
+        raise InputError(sentence.format(at=at_coordinate(k), value=values[k]))
 
 
-def _at(index: tuple[int, ...]) -> str:
+def at_coordinate(index: tuple[int, ...]) -> str:
+    """The words for an index, empty for a scalar."""
     return f" at coordinate {index[0] if len(index) == 1 else index}" if index else ""
