@@ -192,7 +192,7 @@ def test_a_defect_shows_its_traceback(monkeypatch, model):
         main(["count", model, "--box", "-1", "1"])
 
 
-@pytest.mark.parametrize("verb", [[], ["count"], ["run"], ["resume"], ["status"], ["report"], ["doctor"]])
+@pytest.mark.parametrize("verb", [[], ["count"], ["run"], ["resume"], ["status"], ["report"], ["describe"], ["doctor"]])
 def test_help_is_light(verb):
     code = (
         "import sys; from regionenum.cli import main\n"
