@@ -73,5 +73,5 @@ def fuse(first: Filter, second: Filter) -> Filter:
     weight = np.zeros((second.weight.shape[0], first.weight.shape[1], *(k1 + (k2 - 1) * s for k1, k2, s in axes)))
     for b in itertools.product(*(range(k2) for k2 in second.kernel)):
         window = tuple(slice(j * s, j * s + k1) for j, (k1, _, s) in zip(b, axes, strict=True))
-        weight[:, :, *window] += np.tensordot(second.weight[:, :, *b], first.weight, axes=1)
+        weight[(..., *window)] += np.tensordot(second.weight[(..., *b)], first.weight, axes=1)
     return Filter(weight, tuple(s * t for s, t in zip(first.stride, second.stride, strict=True)))

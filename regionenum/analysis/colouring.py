@@ -1,0 +1,68 @@
+"""Colours for maps of regions: neighbours differ, and colour-blind readers can tell them apart."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from regionenum.analysis.polygons import Polygons
+from regionenum.analysis.pullback import Pieces
+from regionenum.domain import Chart
+from regionenum.network.layers import Network
+from regionenum.network.units import Ints
+
+LIGHT = ("#77AADD", "#EE8866", "#EEDD88", "#FFAABB", "#99DDFF", "#44BB99", "#BBCC33", "#AAAA00", "#DDDDDD")
+"""The scheme "light" of Paul Tol (Introduction to colour schemes, SRON/EPS/TN/09-002), safe for colour-blind readers."""
+
+CLASSES = (*LIGHT, "#994455", "#004488", "#777777")
+"""Colours of classes: those above, then darker ones."""
+
+DIMENSIONS = ("#DDDDDD", "#EECC66", "#6699CC")
+"""Colours of dimensions 0, 1 and 2, from Tol's scheme "medium contrast": they differ in lightness as well."""
+
+_STEP = 1e-7
+"""How far beyond an edge its neighbour is looked for, in the domain's coordinates."""
+
+_BLOCK_POINTS = 1 << 14
+
+
+def neighbours(network: Network, chart: Chart, pieces: Pieces, polygons: Polygons) -> tuple[Ints, Ints]:
+    """Pairs of regions that share an edge, (m,) and (m,): the region found a small step beyond the middle of each edge.
+
+    Meant for drawing. Rounding, and regions thinner than the step, can hide a pair.
+    """
+    owner, start, end = polygons.edges()
+    number = {p.tobytes(): k for k, p in enumerate(pieces.astype(np.uint16))}
+    along = end - start
+    if chart.dim == 1:
+        middle, outward = start, -np.sign(along)
+    else:
+        # corners run counter-clockwise, so the outside is on the right of an edge
+        middle, outward = (start + end) / 2, np.stack([along[:, 1], -along[:, 0]], axis=1)
+    length = np.linalg.norm(outward, axis=1, keepdims=True)
+    points = middle + _STEP * outward / np.where(length > 0.0, length, 1.0)
+    beyond = np.full(len(owner), -1)
+    for begin in range(0, len(points), _BLOCK_POINTS):
+        block = slice(begin, begin + _BLOCK_POINTS)
+        found = network.pattern(chart.to_input(points[block])).astype(np.uint16)
+        beyond[block] = [number.get(p.tobytes(), -1) for p in found]
+    inside = ((points >= 0.0) & (points <= 1.0)).all(axis=1)
+    real = inside & (beyond >= 0) & (beyond != owner)
+    return owner[real], beyond[real]
+
+
+def coloured(n: int, pairs: tuple[Ints, Ints], n_colours: int = len(LIGHT)) -> Ints:
+    """(n,) colours, different for neighbours where `n_colours` allow it, each used about equally often.
+
+    Greedy, in the order of the regions; more colours than the six that suffice for planar maps, so conflicts are rare.
+    """
+    first, second = (np.concatenate(both) for both in (pairs, pairs[::-1]))
+    order = np.argsort(first, kind="stable")
+    bounds = np.searchsorted(first[order], np.arange(n + 1)).tolist()
+    others = second[order].tolist()
+    colours, uses = [-1] * n, [0] * n_colours
+    for k in range(n):
+        taken = {colours[other] for other in others[bounds[k] : bounds[k + 1]]}
+        free = [c for c in range(n_colours) if c not in taken]
+        colours[k] = min(free or range(n_colours), key=uses.__getitem__)
+        uses[colours[k]] += 1
+    return np.array(colours, np.int64)
