@@ -193,12 +193,11 @@ def _palette(drawn: Picture) -> list[Any]:
 def _draw_plane(ax: Any, drawn: Picture, axes: Axes) -> None:
     from matplotlib.collections import PolyCollection
 
-    corners = axes.of_points(drawn.polygons.corners)
+    corners: Any = axes.of_points(drawn.polygons.corners)
     palette = _palette(drawn)
     real = drawn.polygons.size > 0
     ax.add_collection(
         PolyCollection(
-            # repeated corners do no harm, and one array is drawn faster than a list of polygons
             corners[real],
             facecolors=[palette[k] for k in drawn.value[real].tolist()],
             edgecolors="#333333",
@@ -221,7 +220,7 @@ def _draw_line(ax: Any, result: Result, drawn: Picture, axes: Axes) -> None:
     intervals, outputs = output_values(network, chart, pieces)
     palette = _palette(drawn)
     ends = axes.of_points(drawn.polygons.corners)[..., 0]
-    bands = np.stack([ends[:, [0, 1, 1, 0]], np.broadcast_to([0.0, 0.0, 1.0, 1.0], (len(ends), 4))], axis=2)
+    bands: Any = np.stack([ends[:, [0, 1, 1, 0]], np.broadcast_to([0.0, 0.0, 1.0, 1.0], (len(ends), 4))], axis=2)
     ax.add_collection(
         PolyCollection(
             bands,

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from itertools import product
 
 import numpy as np
 
@@ -17,6 +16,9 @@ from regionenum.analysis.pullback import ROUNDING, HalfSpaces, Pieces, Pullback,
 from regionenum.domain import Chart
 from regionenum.network.layers import Network
 from regionenum.network.units import Floats, Ints
+
+_SAME = 1e-15
+"""Points closer than this are one corner."""
 
 
 @dataclass(eq=False)
@@ -147,10 +149,10 @@ def _largest(polygons: Polygons, outputs: Floats) -> Iterator[tuple[int, Polygon
     slack = ROUNDING * np.abs(outputs).max(axis=(0, 2), initial=0.0)
     values = polygons.values(outputs)
     for k in range(len(outputs)):
-        # an output that another one exceeds at every corner is never the largest
+        # beaten at every corner by another output, or equalled by an earlier one
         ahead = values - values[k]
-        beaten = np.where(np.arange(len(outputs))[:, None] < k, 1.0, -1.0)[..., None] * slack[:, None]
-        possible = np.flatnonzero(~(ahead >= -beaten).all(axis=2)[np.arange(len(outputs)) != k].any(axis=0))
+        beaten = np.concatenate([ahead[:k] >= -slack[:, None], ahead[k + 1 :] > slack[:, None]]).all(axis=2).any(axis=0)
+        possible = np.flatnonzero(~beaten)
         part = polygons.take(possible)
         for j in range(len(outputs)):
             forms = outputs[k, possible] - outputs[j, possible]
@@ -174,13 +176,17 @@ def _clip_polygon(corners: Floats, size: Ints, values: Floats, inside: np.ndarra
     valid = k < size[:, None]
     following = np.where(k + 1 < size[:, None], k + 1, 0)
     crossed = valid & (inside != np.take_along_axis(inside, following, axis=1))
+    i, j = np.nonzero(crossed)
+    after = following[i, j]
+    crossings = _crossing(corners[i, j], corners[i, after], values[i, j], values[i, after])
+    # A corner that is kept is not repeated where it lies on the line itself.
+    kept_end = np.where(inside[i, j], j, after)
+    crossed[i, j] = np.abs(crossings - corners[i, kept_end]).max(axis=1, initial=0.0) > _SAME
     # Each corner is followed by the point where the edge after it crosses the line.
     kept = np.stack([valid & inside, crossed], axis=2).reshape(n, 2 * width)
     points = np.empty((n, width, 2, d))
     points[:, :, 0] = corners
-    i, j = np.nonzero(crossed)
-    next_j = following[i, j]
-    points[i, j, 1] = _crossing(corners[i, j], corners[i, next_j], values[i, j], values[i, next_j])
+    points[i, j, 1] = crossings
     count = kept.sum(axis=1)
     out = np.zeros((n, max(2, count.max(initial=0)), d))
     position = np.cumsum(kept, axis=1) - 1
