@@ -1,7 +1,7 @@
 """Pictures: the polygons are the regions, the colours say what they should, and what cannot be drawn is refused."""
 
 import sys
-from itertools import pairwise
+from itertools import combinations, pairwise
 
 import numpy as np
 import pytest
@@ -202,6 +202,35 @@ def test_neighbours_differ_in_colour(sizes):
     colours = coloured(result.count, (first, second))
     assert all(colours[a] != colours[b] for a, b in pairs)
     assert colours.max() < len(LIGHT)
+
+
+def touch(a, b):
+    """Whether two polygons share more than a point of their boundaries; corners (k, 2) each."""
+    for p, q in zip(a, np.roll(a, -1, axis=0), strict=True):
+        length = np.linalg.norm(q - p)
+        along = (q - p) / length
+        across = np.array([-along[1], along[0]])
+        for r, s in zip(b, np.roll(b, -1, axis=0), strict=True):
+            if max(abs((r - p) @ across), abs((s - p) @ across)) < 1e-10:
+                low, high = sorted([(r - p) @ along, (s - p) @ along])
+                if min(length, high) - max(0.0, low) > 1e-6:
+                    return True
+    return False
+
+
+@BUDGET
+@given(cases(max_in=2))
+def test_neighbours_are_the_polygons_that_touch(case):
+    """Degenerate networks have edges that end in the middle of another region's edge."""
+    network, box = case
+    result, chart, pieces = enumerated(network, box)
+    assume(chart.dim == 2 and result.count <= 30)
+    polygons = region_polygons(network, chart, pieces)
+    found = {frozenset(pair) for pair in zip(*map(list, neighbours(network, chart, pieces, polygons)), strict=True)}
+    corners = [polygons.corners[k, : polygons.size[k]] for k in range(result.count)]
+    assert found == {
+        frozenset((i, j)) for i, j in combinations(range(result.count), 2) if touch(corners[i], corners[j])
+    }
 
 
 def test_colours_when_there_are_too_few():

@@ -8,7 +8,7 @@ from regionenum.analysis.polygons import Polygons
 from regionenum.analysis.pullback import Pieces
 from regionenum.domain import Chart
 from regionenum.network.layers import Network
-from regionenum.network.units import Ints
+from regionenum.network.units import Floats, Ints
 
 LIGHT = ("#77AADD", "#EE8866", "#EEDD88", "#FFAABB", "#99DDFF", "#44BB99", "#BBCC33", "#AAAA00", "#DDDDDD")
 """The scheme "light" of Paul Tol (Introduction to colour schemes, SRON/EPS/TN/09-002), safe for colour-blind readers."""
@@ -26,28 +26,49 @@ _BLOCK_POINTS = 1 << 14
 
 
 def neighbours(network: Network, chart: Chart, pieces: Pieces, polygons: Polygons) -> tuple[Ints, Ints]:
-    """Pairs of regions that share an edge, (m,) and (m,): the region found a small step beyond the middle of each edge.
+    """Pairs of regions that share an edge, (m,) and (m,): either order, perhaps more than once.
 
-    Meant for drawing. Rounding, and regions thinner than the step, can hide a pair.
+    Two edges with one midpoint are the two sides of one edge. For the others, where a region ends between two that are one
+    for its neighbour, the network says which region lies a small step beyond the midpoint. Meant for drawing: rounding,
+    and regions thinner than the step, can hide a pair.
     """
     owner, start, end = polygons.edges()
-    number = {p.tobytes(): k for k, p in enumerate(pieces.astype(np.uint16))}
     along = end - start
     if chart.dim == 1:
         middle, outward = start, -np.sign(along)
     else:
         # corners run counter-clockwise, so the outside is on the right of an edge
         middle, outward = (start + end) / 2, np.stack([along[:, 1], -along[:, 0]], axis=1)
+    first, second = _twins(middle)
     length = np.linalg.norm(outward, axis=1, keepdims=True)
     points = middle + _STEP * outward / np.where(length > 0.0, length, 1.0)
-    beyond = np.full(len(owner), -1)
+    alone = ((points >= 0.0) & (points <= 1.0)).all(axis=1)
+    alone[first] = alone[second] = False
+    rest = np.flatnonzero(alone)
+    beyond = _regions_at(network, chart, pieces, points[rest])
+    known = (beyond >= 0) & (beyond != owner[rest])
+    pairs = owner[first], owner[second]
+    return np.concatenate([pairs[0], owner[rest][known]]), np.concatenate([pairs[1], beyond[known]])
+
+
+def _twins(points: Floats) -> tuple[Ints, Ints]:
+    """Pairs of points (numbers, each once) that are equal up to rounding, with no third one there."""
+    cells = np.round(points / _STEP * 100).astype(np.int64)
+    order = np.lexsort(cells.T)
+    same = (cells[order[1:]] == cells[order[:-1]]).all(axis=1)
+    padded = np.concatenate([[False], same, [False]])
+    pair = np.flatnonzero(same & ~padded[:-2] & ~padded[2:])
+    return order[pair], order[pair + 1]
+
+
+def _regions_at(network: Network, chart: Chart, pieces: Pieces, points: Floats) -> Ints:
+    """(n,) the region that each point of the domain lies in, -1 if none has its pattern."""
+    number = {p.tobytes(): k for k, p in enumerate(pieces.astype(np.uint16))}
+    found = [np.zeros(0, np.int64)]
     for begin in range(0, len(points), _BLOCK_POINTS):
-        block = slice(begin, begin + _BLOCK_POINTS)
-        found = network.pattern(chart.to_input(points[block])).astype(np.uint16)
-        beyond[block] = [number.get(p.tobytes(), -1) for p in found]
-    inside = ((points >= 0.0) & (points <= 1.0)).all(axis=1)
-    real = inside & (beyond >= 0) & (beyond != owner)
-    return owner[real], beyond[real]
+        patterns = network.pattern(chart.to_input(points[begin : begin + _BLOCK_POINTS])).astype(np.uint16)
+        found.append(np.array([number.get(p.tobytes(), -1) for p in patterns], np.int64))
+    return np.concatenate(found)
 
 
 def coloured(n: int, pairs: tuple[Ints, Ints], n_colours: int = len(LIGHT)) -> Ints:
