@@ -50,15 +50,7 @@ def enumerated(network, box):
 
 def contains(polygons, y):
     """(n_points, n) whether the point is in the closed polygon."""
-    if polygons.corners.shape[2] == 1:
-        ends = np.sort(polygons.corners[..., 0], axis=1)
-        return (ends[:, 0] <= y) & (y <= ends[:, 1])
-    inside = np.ones((len(y), len(polygons)), bool)
-    for k in range(len(polygons)):
-        corners = polygons.corners[k, : polygons.size[k]]
-        along, to = np.roll(corners, -1, axis=0) - corners, y[:, None] - corners
-        inside[:, k] = (along[:, 0] * to[..., 1] - along[:, 1] * to[..., 0] >= -1e-12).all(axis=1)
-    return inside
+    return np.stack([polygons.contain(np.broadcast_to(point, (len(polygons), len(point))), 1e-12) for point in y])
 
 
 def dyadic_points(n, dim, seed=0):
@@ -168,7 +160,7 @@ def test_dense_and_sparse_weights_have_the_same_forms():
     for a, b in zip(dense, other, strict=True):
         np.testing.assert_allclose(a.forms, b.forms, atol=1e-14)
         np.testing.assert_allclose(a.slack, b.slack)
-    assert dense.outputs.shape == (2, len(pieces), 3)
+    assert dense.outputs.shape == (2, 3, len(pieces))
     np.testing.assert_allclose(dense.outputs, other.outputs, atol=1e-14)
 
 
@@ -184,7 +176,7 @@ def test_clipping_one_square():
         ([1.0, 0.0, 0.0], 1.0, 4),
     ):
         one = Polygons.domain(chart, 3)
-        one.clip(HalfSpaces(np.array([form] * 3), np.full(3, ROUNDING)))
+        one.clip(HalfSpaces(np.array([form] * 3).T, np.full(3, ROUNDING)))
         np.testing.assert_allclose(one.areas, area)
         assert one.size.tolist() == [corners] * 3
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
 from regionenum.analysis.polygons import Polygons
@@ -33,20 +35,23 @@ def neighbours(network: Network, chart: Chart, pieces: Pieces, polygons: Polygon
     and regions thinner than the step, can hide a pair.
     """
     owner, start, end = polygons.edges()
-    along = end - start
+    # Rounding leaves edges of no length, whose other side is anywhere around the corner.
+    real = np.abs(end - start).max(axis=1) > _STEP / 100
+    owner, start, along = owner[real], start[real], (end - start)[real]
     if chart.dim == 1:
         middle, outward = start, -np.sign(along)
     else:
         # corners run counter-clockwise, so the outside is on the right of an edge
-        middle, outward = (start + end) / 2, np.stack([along[:, 1], -along[:, 0]], axis=1)
+        middle, outward = start + along / 2, np.stack([along[:, 1], -along[:, 0]], axis=1)
     first, second = _twins(middle)
     length = np.linalg.norm(outward, axis=1, keepdims=True)
     points = middle + _STEP * outward / np.where(length > 0.0, length, 1.0)
-    alone = ((points >= 0.0) & (points <= 1.0)).all(axis=1)
+    alone: Any = ((points >= 0.0) & (points <= 1.0)).all(axis=1)
     alone[first] = alone[second] = False
     rest = np.flatnonzero(alone)
     beyond = _regions_at(network, chart, pieces, points[rest])
-    known = (beyond >= 0) & (beyond != owner[rest])
+    # Where a unit is constant rounding can choose its piece, and with it the pattern of a region elsewhere.
+    known = (beyond >= 0) & (beyond != owner[rest]) & polygons.take(beyond).contain(points[rest], _STEP / 100)
     pairs = owner[first], owner[second]
     return np.concatenate([pairs[0], owner[rest][known]]), np.concatenate([pairs[1], beyond[known]])
 

@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
+import numpy.typing as npt
 
 from regionenum.analysis.pullback import ROUNDING, HalfSpaces, Pieces, Pullback, blocks, half_spaces_of
 from regionenum.domain import Chart
@@ -46,7 +47,7 @@ class Polygons:
         square = np.array([[0.0], [1.0]]) if d == 1 else np.array([[0.0, 0.0], [1.0, 0.0], [1.0, 1.0], [0.0, 1.0]])
         one = cls(square[None], np.array([len(square)]))
         for form in half_spaces_of(chart):
-            one.clip(HalfSpaces(form[None], np.array([ROUNDING * np.abs(form).max()])))
+            one.clip(HalfSpaces(form[:, None], np.array([ROUNDING * np.abs(form).max()])))
         return one.take(np.zeros(n, np.int64))
 
     @classmethod
@@ -64,10 +65,10 @@ class Polygons:
         return Polygons(self.corners[index], self.size[index])
 
     def values(self, forms: Floats) -> Floats:
-        """Values (..., n, n_corners) of affine forms (..., n, d + 1) at the corners."""
-        values = np.repeat(forms[..., -1:], self.corners.shape[1], axis=-1)
+        """Values (..., n, n_corners) of affine forms (..., d + 1, n) at the corners."""
+        values = np.broadcast_to(forms[..., -1, :, None], (*forms.shape[:-2], *self.corners.shape[:2]))
         for axis in range(self.corners.shape[2]):
-            values += forms[..., axis, None] * self.corners[..., axis]
+            values = values + forms[..., axis, :, None] * self.corners[..., axis]
         return values
 
     def clip(self, condition: HalfSpaces) -> None:
@@ -95,6 +96,17 @@ class Polygons:
         x, y = np.moveaxis(self.corners - self.corners[:, :1], 2, 0)
         twice = (x * np.roll(y, -1, axis=1) - np.roll(x, -1, axis=1) * y).sum(axis=1)
         return np.where(self.size > 0, np.abs(twice) / 2, 0.0)
+
+    def contain(self, points: Floats, slack: float) -> npt.NDArray[np.bool_]:
+        """(n,) whether each polygon contains its point (n, d), or is nearer to it than the slack."""
+        if self.corners.shape[2] == 1:
+            ends = self.corners[..., 0]
+            return (ends.min(axis=1) <= points[:, 0] + slack) & (ends.max(axis=1) >= points[:, 0] - slack)
+        along = np.roll(self.corners, -1, axis=1) - self.corners
+        to = points[:, None] - self.corners
+        # corners run counter-clockwise, so the inside is on the left of an edge
+        left = along[..., 0] * to[..., 1] - along[..., 1] * to[..., 0]
+        return np.asarray((left >= -slack * np.linalg.norm(along, axis=2)).all(axis=1))
 
     def edges(self) -> tuple[Ints, Floats, Floats]:
         """The edges of all polygons: their polygons (m,), and both ends (m, d). An interval has its two ends."""
@@ -135,7 +147,7 @@ def output_values(network: Network, chart: Chart, pieces: Pieces) -> tuple[Polyg
 
 
 def _walk(network: Network, chart: Chart, pieces: Pieces) -> Iterator[tuple[Polygons, Floats, slice]]:
-    """Block by block: the polygons of the regions, and the forms (n_out, n, d + 1) of the outputs."""
+    """Block by block: the polygons of the regions, and the forms (n_out, d + 1, n) of the outputs."""
     for block in blocks(network, chart.dim, len(pieces)):
         pullback = Pullback(network, chart, pieces[block])
         polygons = Polygons.domain(chart, block.stop - block.start)
@@ -146,7 +158,7 @@ def _walk(network: Network, chart: Chart, pieces: Pieces) -> Iterator[tuple[Poly
 
 def _largest(polygons: Polygons, outputs: Floats) -> Iterator[tuple[int, Polygons]]:
     """For each output that is the largest somewhere: the parts of the polygons where it is."""
-    slack = ROUNDING * np.abs(outputs).max(axis=(0, 2), initial=0.0)
+    slack = ROUNDING * np.abs(outputs).max(axis=(0, 1), initial=0.0)
     values = polygons.values(outputs)
     for k in range(len(outputs)):
         # beaten at every corner by another output, or equalled by an earlier one
@@ -155,7 +167,7 @@ def _largest(polygons: Polygons, outputs: Floats) -> Iterator[tuple[int, Polygon
         possible = np.flatnonzero(~beaten)
         part = polygons.take(possible)
         for j in range(len(outputs)):
-            forms = outputs[k, possible] - outputs[j, possible]
+            forms = outputs[k][:, possible] - outputs[j][:, possible]
             part.clip(HalfSpaces(forms, slack[possible]))
         yield k, part.take(np.flatnonzero(part.areas > 0.0))
 

@@ -1,8 +1,8 @@
 """The rows of a network on known regions, pulled back to the domain's coordinates.
 
 On a region with known pieces every row is an affine form a.y + c of the coordinates y of the domain; a *form* here is the
-vector (a, c) of length d + 1. All regions of a block are pulled back at once, layer by layer, by one matrix product
-for each layer, dense or sparse.
+vector (a, c) of length d + 1, and the regions are the last axis of every array of forms. All regions of a block are
+pulled back at once, layer by layer, by one matrix product for each layer, dense or sparse.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ class HalfSpaces:
 
     Attributes
     ----------
-    forms : (n, d + 1) the vectors (a, c)
+    forms : (d + 1, n) the vectors (a, c)
     slack : (n,) a value of at least -slack counts as 0 or more, and a form within the slack everywhere says nothing
     """
 
@@ -76,13 +76,13 @@ class Pullback:
 
     Attributes
     ----------
-    outputs : (n_out, n, d + 1) forms
+    outputs : (n_out, d + 1, n) forms
     """
 
     def __init__(self, network: Network, chart: Chart, pieces: Pieces) -> None:
         self._network, self._pieces = network, pieces
         start = coordinates(chart)
-        self.outputs = np.broadcast_to(start[:, None], (len(start), len(pieces), chart.dim + 1))
+        self.outputs = np.broadcast_to(start[..., None], (*start.shape, len(pieces)))
 
     def __iter__(self) -> Iterator[HalfSpaces]:
         start = 0
@@ -98,42 +98,41 @@ class Pullback:
 
 
 def _rows(layer: Layer, forms: Floats) -> tuple[Floats, Floats]:
-    """The forms (n_rows, n, d + 1) of a layer's rows, and their slack (n_rows, n)."""
-    n_in, n, width = forms.shape
-    rows = np.asarray(layer.weight @ forms.reshape(n_in, n * width)).reshape(layer.n_rows, n, width)
-    rows[..., -1] += layer.bias[:, None]
+    """The forms (n_rows, d + 1, n) of a layer's rows, and their slack (n_rows, n)."""
+    n_in, width, n = forms.shape
+    rows = np.asarray(layer.weight @ forms.reshape(n_in, width * n)).reshape(layer.n_rows, width, n)
+    rows[:, -1] += layer.bias[:, None]
     weights = np.asarray(abs(layer.weight).sum(axis=1)).reshape(-1)
-    largest = np.abs(forms).max(axis=(0, 2), initial=0.0)
+    largest = np.abs(forms).max(axis=(0, 1), initial=0.0)
     return rows, ROUNDING * (weights[:, None] * largest + np.abs(layer.bias)[:, None])
 
 
 def _conditions(units: Units, pieces: Pieces, forms: Floats, slack: Floats) -> Iterator[HalfSpaces]:
-    everywhere = np.arange(forms.shape[1])
+    everywhere = np.arange(forms.shape[2])
     for u in range(units.n_units):
         rows = units.rows[units.indptr[u] : units.indptr[u + 1]]
         if units.function_of[u] == MAXIMUM:
             winner = rows[pieces[u]]
-            best = forms[winner, everywhere]
+            best = forms[winner, :, everywhere].T
             for row in rows if len(rows) > 1 else ():
                 yield HalfSpaces(best - forms[row], slack[winner, everywhere] + slack[row])
             continue
         for k, breakpoint in enumerate(units.functions[units.function_of[u]].breakpoints):
             moved = forms[rows[0]].copy()
-            moved[:, -1] -= breakpoint
-            yield HalfSpaces(
-                np.where(pieces[u] > k, 1.0, -1.0)[:, None] * moved, slack[rows[0]] + ROUNDING * abs(breakpoint)
-            )
+            moved[-1] -= breakpoint
+            yield HalfSpaces(np.where(pieces[u] > k, 1.0, -1.0) * moved, slack[rows[0]] + ROUNDING * abs(breakpoint))
 
 
 def _outputs(units: Units, pieces: Pieces, forms: Floats) -> Floats:
-    """The forms (n_units, n, d + 1) of the units' outputs."""
+    """The forms (n_units, d + 1, n) of the units' outputs."""
     out = np.empty((units.n_units, *forms.shape[1:]))
     for k, function in enumerate(units.functions):
         chosen = np.flatnonzero(units.function_of == k)
         piece = pieces[chosen]
-        out[chosen] = np.asarray(function.slopes)[piece][..., None] * forms[units.rows[units.indptr[chosen]]]
-        out[chosen, :, -1] += np.asarray(function.intercepts)[piece]
+        out[chosen] = np.asarray(function.slopes)[piece][:, None] * forms[units.rows[units.indptr[chosen]]]
+        out[chosen, -1] += np.asarray(function.intercepts)[piece]
     maxima = np.flatnonzero(units.function_of == MAXIMUM)
     winners = units.rows[units.indptr[maxima][:, None] + pieces[maxima]]
-    out[maxima] = forms[winners, np.arange(forms.shape[1])]
+    axes = np.ogrid[: forms.shape[1], : forms.shape[2]]
+    out[maxima] = forms[winners[:, None], *axes]
     return out
