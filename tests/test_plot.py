@@ -1,7 +1,10 @@
 """Pictures: the polygons are the regions, the colours say what they should, and what cannot be drawn is refused."""
 
+import dataclasses
+import re
 import sys
 from itertools import combinations, pairwise
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -279,6 +282,12 @@ def test_the_picture_of_a_plane(matplotlib, tmp_path):
         texts = [text.get_text() for text in ax.get_legend().get_texts()] if ax.get_legend() else []
         assert texts == list(seen.legend.values())
         assert (tmp_path / f"{fill}.png").read_bytes().startswith(b"\x89PNG")
+    assert (
+        dataclasses.replace(result, complete=False)
+        .plot(path=tmp_path / "a.pdf")
+        .get_title()
+        .endswith("(incomplete: there are more)")
+    )
     extents = np.array([path.vertices for path in drawn.get_paths()])
     assert (extents.min(), extents.max()) == (-2.0, 2.0)
 
@@ -368,3 +377,15 @@ def test_the_command(matplotlib, tmp_path, capsys):
         capsys.readouterr().err
         == "regionenum: error: the network has one output and so no classes; choose another fill\n"
     )
+
+
+def test_the_examples_of_the_readme_run(matplotlib, tmp_path, monkeypatch, capsys):
+    root = Path(__file__).parents[1]
+    (tmp_path / "configs").symlink_to(root / "configs")
+    monkeypatch.chdir(tmp_path)
+    examples = re.findall(r"```py\n(.*?)```", (root / "README.md").read_text(), re.DOTALL)
+    assert len(examples) >= 2
+    for example in examples:
+        exec(example, {})
+    assert (tmp_path / "plane.png").read_bytes().startswith(b"\x89PNG")
+    assert "`pool` is taken before `conv_relu`" in capsys.readouterr().out

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 
 from regionenum.analysis.polygons import Polygons
@@ -46,7 +44,7 @@ def neighbours(network: Network, chart: Chart, pieces: Pieces, polygons: Polygon
     first, second = _twins(middle)
     length = np.linalg.norm(outward, axis=1, keepdims=True)
     points = middle + _STEP * outward / np.where(length > 0.0, length, 1.0)
-    alone: Any = ((points >= 0.0) & (points <= 1.0)).all(axis=1)
+    alone = np.ones(len(points), bool)
     alone[first] = alone[second] = False
     rest = np.flatnonzero(alone)
     beyond = _regions_at(network, chart, pieces, points[rest])

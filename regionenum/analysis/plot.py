@@ -13,6 +13,7 @@ from regionenum.analysis.colouring import CLASSES, DIMENSIONS, LIGHT, coloured, 
 from regionenum.analysis.polygons import Polygons, class_polygons, output_values, region_polygons
 from regionenum.analysis.pullback import Pieces, coordinates
 from regionenum.domain import Chart
+from regionenum.engine.interface import Problem
 from regionenum.errors import InputError
 from regionenum.network.layers import Network
 from regionenum.network.units import MAXIMUM, Floats, Ints
@@ -86,7 +87,7 @@ def picture(result: Result, fill: Fill = "region", layer: int | str | None = Non
         raise InputError(f'fill is "{fill}"; choose one of {", ".join(get_args(Fill))}')
     if layer is not None and fill != "dimension":
         raise InputError(f'a layer is chosen only with fill="dimension", not with fill="{fill}"; leave it out')
-    network, chart = result.network, result.domain.chart(result.network.input_shape)
+    network, chart = result.network, _chart(result)
     if chart.dim > 2:
         raise InputError(
             f"the domain has {chart.dim} free dimensions, a plot has one or two; fix the other inputs with equal lower "
@@ -95,8 +96,8 @@ def picture(result: Result, fill: Fill = "region", layer: int | str | None = Non
     pieces = Packing.of(network).unpack(fixed_array(result.regions.column("pattern")))
     if fill == "class":
         polygons, value = _classes(network, chart, pieces)
-        shares = np.bincount(value, polygons.areas) if len(value) else np.zeros(0)
-        total = max(float(shares.sum()), np.finfo(float).tiny)
+        shares = np.bincount(value, weights=polygons.areas)
+        total = shares.sum()
         return Picture(
             polygons, value, {k: f"class {k}: {s / total:.1%}" for k, s in enumerate(shares) if s > 0.0}, fill
         )
@@ -143,17 +144,23 @@ def plot(
     elif ax is None:
         # a figure of its own, so that no window system is needed and nothing is left open
         ax = Figure(figsize=(7.0, 5.6), layout="constrained").subplots()
-    chart = result.domain.chart(result.network.input_shape)
+    chart = _chart(result)
     axes = Axes.of(chart, result.network.input_shape)
     if chart.dim == 1:
         _draw_line(ax, result, drawn, axes)
     else:
         _draw_plane(ax, drawn, axes)
+    corners = axes.of_points(Polygons.domain(chart, 1).corners[0])
+    _set_limits(ax, corners.min(axis=0), corners.max(axis=0))
     state = "" if result.complete else " (incomplete: there are more)"
     ax.set_title(f"{result.count:,} region{'' if result.count == 1 else 's'}{state}")
     if path is not None:
         _save(ax, Path(path))
     return ax
+
+
+def _chart(result: Result) -> Chart:
+    return Problem.over(result.network, result.domain).chart
 
 
 def _layer_number(result: Result, layer: int | str | None) -> int:
@@ -204,18 +211,14 @@ def _draw_plane(ax: Any, drawn: Picture, axes: Axes) -> None:
             linewidths=float(np.clip(12.0 / np.sqrt(max(len(corners), 1)), 0.03, 0.6)),
         )
     )
-    low, high = axes.of_points(np.zeros(2)), axes.of_points(np.ones(2))
-    ax.set(xlim=(low[0], high[0]), ylim=(low[1], high[1]), xlabel=axes.labels[0], ylabel=axes.labels[1])
-    width, height = np.abs(high - low)
-    if 1 / 3 <= width / height <= 3:
-        ax.set_aspect("equal")
+    ax.set(xlabel=axes.labels[0], ylabel=axes.labels[1])
     _add_legend(ax, drawn, palette)
 
 
 def _draw_line(ax: Any, result: Result, drawn: Picture, axes: Axes) -> None:
     from matplotlib.collections import PolyCollection
 
-    network, chart = result.network, result.domain.chart(result.network.input_shape)
+    network, chart = result.network, _chart(result)
     pieces = Packing.of(network).unpack(fixed_array(result.regions.column("pattern")))
     intervals, outputs = output_values(network, chart, pieces)
     palette = _palette(drawn)
@@ -240,12 +243,21 @@ def _draw_line(ax: Any, result: Result, drawn: Picture, axes: Axes) -> None:
     if len(boundaries) <= 400:
         ax.set_xticks(boundaries, minor=True)
         ax.tick_params(axis="x", which="minor", length=7, width=0.6, direction="in")
-    ax.set(xlim=(axes.of_points(np.zeros(1))[0], axes.of_points(np.ones(1))[0]), xlabel=axes.labels[0], ylabel="output")
+    ax.set(xlabel=axes.labels[0], ylabel="output")
     _add_legend(ax, drawn, palette)
 
 
 _LINES = ("#000000", "#0072B2", "#D55E00")
 """Colours of graphs: black, and blue and vermilion of Okabe and Ito."""
+
+
+def _set_limits(ax: Any, low: Floats, high: Floats) -> None:
+    ax.set_xlim(low[0], high[0])
+    if len(low) == 2:
+        ax.set_ylim(low[1], high[1])
+        width, height = high - low
+        if 1 / 2 <= width / height <= 2:
+            ax.set_aspect("equal")
 
 
 def _add_legend(ax: Any, drawn: Picture, palette: list[Any]) -> None:
