@@ -147,9 +147,17 @@ def brief(n: int) -> str:
     """
     if n < 10**12:
         return f"{n:,}"
-    exponent = math.floor(math.log10(n))
-    hundredths = -(-n // 10 ** (exponent - 2))
+    logarithm = math.log10(n)
+    exponent = math.floor(logarithm)
+    rounded = math.ceil(100 * 10 ** (logarithm - exponent) + 1e-6)
+    hundredths = rounded if exponent > _DIVIDED else -(-n // 10 ** (exponent - 2))
+    if hundredths >= 1000:
+        hundredths, exponent = 100, exponent + 1
     return f"{hundredths / 100:.2f}e+{exponent}"
+
+
+_DIVIDED = 10_000
+"""Numbers with more digits than this are rounded by their logarithm alone, which leaves more than three digits."""
 
 
 def _described(layer: Layer, dim: int) -> LayerDescription:
