@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from regionenum.errors import EngineError, InputError, RunError, WorkerError
     from regionenum.network.layers import Network
     from regionenum.network.load import load
+    from regionenum.network.transform import relu_after_pooling, with_decision
     from regionenum.results.reader import open_run
 
     __version__: str
@@ -33,6 +34,8 @@ __all__ = [
     "linf_ball",
     "load",
     "open_run",
+    "relu_after_pooling",
+    "with_decision",
 ]
 
 _HOMES = {
@@ -50,6 +53,8 @@ _HOMES = {
     "linf_ball": "domain",
     "load": "network.load",
     "open_run": "results.reader",
+    "relu_after_pooling": "network.transform",
+    "with_decision": "network.transform",
 }
 
 

@@ -192,7 +192,9 @@ def test_a_defect_shows_its_traceback(monkeypatch, model):
         main(["count", model, "--box", "-1", "1"])
 
 
-@pytest.mark.parametrize("verb", [[], ["count"], ["run"], ["resume"], ["status"], ["report"], ["doctor"]])
+@pytest.mark.parametrize(
+    "verb", [[], ["count"], ["run"], ["resume"], ["status"], ["report"], ["plot"], ["describe"], ["doctor"]]
+)
 def test_help_is_light(verb):
     code = (
         "import sys; from regionenum.cli import main\n"

@@ -15,7 +15,7 @@ from rich.text import Text
 from regionenum.cli.progress import elapsed
 from regionenum.results.summary import LayerSummary, Result
 
-_PLAIN_WIDTH = 160
+PLAIN_WIDTH = 160
 """Width of tables that do not go to a terminal."""
 
 
@@ -26,7 +26,7 @@ def print_result(result: Result, *, as_json: bool = False, maps: bool = False) -
         print(json.dumps(as_dict(result) | ({} if distinct_maps is None else {"distinct_maps": distinct_maps})))
         return
     terminal = sys.stdout.isatty()
-    console = Console(file=sys.stdout, width=None if terminal else _PLAIN_WIDTH)
+    console = Console(file=sys.stdout, width=None if terminal else PLAIN_WIDTH)
     show_result(result, console)
     if distinct_maps is not None:
         console.print(Text(f"{distinct_maps:,} distinct affine maps among the regions"))
@@ -57,6 +57,7 @@ def as_dict(result: Result) -> dict[str, Any]:
         "input": asdict(result.input),
         "layers": [asdict(layer) for layer in result.layers],
         "counters": asdict(result.counters),
+        "notes": list(result.network.notes),
     }
 
 
@@ -84,6 +85,11 @@ def _splits(result: Result, style: box.Box | None) -> Table:
     return table
 
 
+def plain_table(title: str, console: Console, *columns: str) -> Table:
+    """An empty table in the style that suits a console."""
+    return _table(title, box.SIMPLE_HEAD if console.is_terminal else None, *columns)
+
+
 def _table(title: str, style: box.Box | None, *columns: str) -> Table:
     table = Table(
         title=title, title_justify="left", title_style="bold", box=style, pad_edge=False, padding=(0, 2, 0, 0)
@@ -108,4 +114,4 @@ def _sentences(result: Result) -> list[str]:
             "A doubtful decision is so close to zero that rounding could have made it: the counts may be wrong there."
         )
     lines.append(f"time: {elapsed(result.seconds)} ({result.engine} engine)")
-    return lines
+    return [*lines, *(f"note: {note}" for note in result.network.notes)]

@@ -9,15 +9,20 @@ from __future__ import annotations
 import hashlib
 import math
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
 import scipy.sparse as sp
 
 from regionenum.errors import InputError
+from regionenum.network.filters import Filter
 from regionenum.network.units import Floats, Ints, Units
+
+if TYPE_CHECKING:
+    from regionenum.network.describe import Description
 
 
 @dataclass(frozen=True)
@@ -30,12 +35,14 @@ class Layer:
     weight : (n_rows, n_in) float64, dense or CSR
     bias : (n_rows,) float64
     units : the units that read the rows
+    filter : where the map is a convolution, its filter, for reading only: neither hashed nor compared
     """
 
     name: str
     weight: Floats | sp.csr_array
     bias: Floats
     units: Units
+    filter: Filter | None = field(default=None, compare=False)
 
     def __post_init__(self) -> None:
         if not isinstance(self.weight, sp.csr_array | np.ndarray) or self.weight.ndim != 2:
@@ -75,11 +82,13 @@ class Layer:
 class Network:
     """A chain of layers from an input of shape `input_shape` (without the batch axis) to the output.
 
-    The *unit layers* are the layers that have units; at most the last layer has none.
+    The *unit layers* are the layers that have units; at most the last layer has none. `notes` are remarks of whoever made
+    the network, one sentence each, shown with its description and with results: neither hashed nor compared.
     """
 
     layers: tuple[Layer, ...]
     input_shape: tuple[int, ...]
+    notes: tuple[str, ...] = field(default=(), compare=False)
 
     def __post_init__(self) -> None:
         # Plain ints: NumPy's print differently, and the hash is made of text.
@@ -139,6 +148,15 @@ class Network:
             z = layer.preactivations(y)
             yield layer.units.pieces(z)
             y = layer.units.apply(z)
+
+    def describe(self, dim: int | None = None) -> Description:
+        """A table of the layers, with upper bounds on the number of regions (`network/describe.py`).
+
+        dim : effective dimension of the domain; the number of input values by default
+        """
+        from regionenum.network.describe import describe
+
+        return describe(self, dim)
 
     @cached_property
     def hash(self) -> str:

@@ -1,7 +1,8 @@
 """A network as one .npz file: a JSON header and plain arrays, no pickles.
 
 The header holds format, version, content hash, input shape, and each layer's name and piecewise-linear functions.
-Arrays are named "layer.part". A weight is one array if dense, three (data, indices, indptr) if CSR.
+Arrays are named "layer.part". A weight is one array if dense, three (data, indices, indptr) if CSR. Filters of layers and
+notes of the network are kept where there are any; they are no part of the hash.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ import numpy as np
 import scipy.sparse as sp
 
 from regionenum.errors import InputError
+from regionenum.network.filters import Filter
 from regionenum.network.layers import Layer, Network
 from regionenum.network.units import PiecewiseLinear, Units
 
@@ -121,20 +123,26 @@ def _arrays(network: Network) -> dict[str, np.ndarray]:
     layers = []
     for k, layer in enumerate(network.layers):
         functions = [[f.breakpoints, f.slopes, f.intercepts] for f in layer.units.functions]
-        layers.append({"name": layer.name, "shape": [layer.n_rows, layer.n_in], "functions": functions})
+        entry: dict[str, Any] = {"name": layer.name, "shape": [layer.n_rows, layer.n_in], "functions": functions}
+        if layer.filter is not None:
+            entry["stride"] = list(layer.filter.stride)
+            arrays[f"{k}.filter"] = layer.filter.weight
+        layers.append(entry)
         if isinstance(layer.weight, sp.csr_array):
             parts = {part: getattr(layer.weight, part) for part in ("data", "indices", "indptr")}
         else:
             parts = {"weight": layer.weight}
         units = {f"units.{part}": getattr(layer.units, part) for part in ("function_of", "indptr", "rows")}
         arrays |= {f"{k}.{part}": array for part, array in (parts | {"bias": layer.bias} | units).items()}
-    header = {
+    header: dict[str, Any] = {
         "format": FORMAT,
         "version": VERSION,
         "hash": network.hash,
         "input_shape": list(network.input_shape),
         "layers": layers,
     }
+    if network.notes:
+        header["notes"] = list(network.notes)
     return {"header": np.frombuffer(json.dumps(header).encode(), np.uint8)} | arrays
 
 
@@ -149,5 +157,6 @@ def _network(header: dict[str, Any], arrays: Mapping[str, np.ndarray]) -> Networ
             weight.check_format(full_check=True)
         functions = tuple(PiecewiseLinear(*map(tuple, function)) for function in entry["functions"])
         units = Units(functions, *(arrays[f"{k}.units.{part}"] for part in ("function_of", "indptr", "rows")))
-        layers.append(Layer(entry["name"], weight, arrays[f"{k}.bias"], units))
-    return Network(tuple(layers), tuple(header["input_shape"]))
+        kept = Filter(arrays[f"{k}.filter"], tuple(entry["stride"])) if "stride" in entry else None
+        layers.append(Layer(entry["name"], weight, arrays[f"{k}.bias"], units, kept))
+    return Network(tuple(layers), tuple(header["input_shape"]), tuple(map(str, header.get("notes", ()))))

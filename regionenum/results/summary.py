@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
+from os import PathLike
+from typing import Any, Literal
 
 import numpy as np
 import pyarrow as pa
@@ -137,6 +138,40 @@ class Result:
             fresh = [digests_of(packing.unpack(packed[start : start + step])) for start in range(0, len(packed), step)]
             found = distinct(np.concatenate([found, *fresh]))
         return len(found)
+
+    def plot(
+        self,
+        fill: Literal["region", "dimension", "class"] = "region",
+        layer: int | str | None = None,
+        ax: Any = None,
+        path: str | PathLike[str] | None = None,
+    ) -> Any:
+        """Draw the regions over a domain with one or two free dimensions, with matplotlib.
+
+        In two dimensions regions are polygons; in one they are intervals below the graphs of the outputs.
+
+        Parameters
+        ----------
+        fill : what the colours say: "region", nothing but that neighbours are different regions; "dimension", the rank of
+            the map to the output of a unit layer; "class", the largest output, by which regions are split
+        layer : name or number of the unit layer whose ranks are drawn; the last by default
+        ax : matplotlib axes to draw on; by default those of a new figure, of pyplot if there is no path
+        path : file to write the figure to, in the format of its ending
+
+        Returns
+        -------
+        The axes.
+
+        Raises
+        ------
+        InputError
+            If regions were not recorded, the domain has more than two free dimensions, `fill` or `layer` is unknown,
+            classes are asked of a network with one output, matplotlib is missing, or the file cannot be written.
+        """
+        # the one place where results look down to the analysis of results
+        from regionenum.analysis.plot import plot
+
+        return plot(self, fill, layer, ax, path)
 
     def __repr__(self) -> str:
         return (

@@ -1,0 +1,1 @@
+"""Analysis: what is computed from a finished run."""
