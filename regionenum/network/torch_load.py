@@ -18,6 +18,7 @@ import torch
 
 from regionenum.errors import InputError
 from regionenum.network.layers import Network
+from regionenum.network.torch_graph import Program
 from regionenum.network.torch_lower import lower
 from regionenum.network.torch_verify import LoadReport, verify
 
@@ -38,7 +39,7 @@ def load_with_report(module: torch.nn.Module, example_input: Any) -> tuple[Netwo
     Parameters
     ----------
     module : torch.nn.Module
-        In eval mode. One input tensor, one output tensor, and a plain chain of piecewise-affine operations between.
+        In eval mode. One input tensor, one output tensor, and piecewise-affine operations between.
     example_input : tensor or array, (n, *input_shape)
         Real numbers, with a leading batch axis of which only the first sample is used. It fixes the input's shape.
 
@@ -68,7 +69,7 @@ def load_with_report(module: torch.nn.Module, example_input: Any) -> tuple[Netwo
         )
         dtype = _dtype(module, x)
         double, own = _copy(module, torch.float64), _copy(module, dtype)
-        network = lower(_export(double, x.double()))
+        network = lower(Program.of_export(_export(double, x.double()), tuple(x.shape[1:])))
         report = verify(network, double, own, x.to(dtype))
     log.info("loaded %d layers from %s: %s", len(network.layers), type(module).__name__, report)
     return network, report

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 import numpy as np
 import scipy.sparse as sp
 
-from regionenum.network.units import MAXIMUM, Floats, Ints, Units
+from regionenum.network.units import Floats, Ints
 
 
 @dataclass(frozen=True)
@@ -102,21 +102,3 @@ def average(windows: Windows, n_channels: int, divisors: Floats) -> sp.csr_array
         (np.repeat(1.0 / divisors, counts), table[present], indptr), shape=(len(table), windows.n_pixels)
     )
     return one if n_channels == 1 else sp.csr_array(sp.kron(sp.eye_array(n_channels), one, format="csr"))
-
-
-def maxima(windows: Windows, n_channels: int) -> Units:
-    """The units of a max pooling: one group per window, its candidates in row-major order.
-
-    Raises
-    ------
-    ValueError
-        If a window lies entirely in the padding: its maximum would be minus infinity.
-    """
-    table = windows.table()
-    present = table >= 0
-    if not present.any(axis=1).all():
-        raise ValueError("a pooling window lies entirely in the padding, so its maximum is minus infinity")
-    rows = (np.arange(n_channels)[:, None] * windows.n_pixels + table[present]).reshape(-1)
-    counts = np.tile(np.count_nonzero(present, axis=1), n_channels)
-    indptr = np.concatenate([[0], np.cumsum(counts)]).astype(np.int64)
-    return Units((), np.full(len(counts), MAXIMUM, np.int64), indptr, rows)
