@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Mapping
 from dataclasses import dataclass
-from operator import getitem
 from typing import Any
 
 import torch
@@ -63,9 +63,29 @@ def is_aten(node: Any) -> bool:
     return isinstance(node.target, torch._ops.OpOverload) and node.target.namespace == "aten"
 
 
+_CHECKS = {"_assert_tensor_metadata", "_assert_scalar", "sym_constrain_range", "sym_constrain_range_for_size"}
+
+
 def is_check(node: Any) -> bool:
-    """Whether the node only states what the exporter has verified (the dtype of a tensor)."""
-    return node.op == "call_function" and node.target is torch.ops.aten._assert_tensor_metadata.default
+    """Whether the node only states what the exporter has verified (the dtype of a tensor, the range of a size)."""
+    return node.op == "call_function" and (is_aten(node) and operation(node) in _CHECKS)
+
+
+def is_size(node: Any) -> bool:
+    """Whether the node reads a tensor's shape."""
+    return node.op == "call_function" and node.target is torch.ops.aten.sym_size.int
+
+
+_NUMBERS = {
+    *(operator.add, operator.sub, operator.mul, operator.floordiv, operator.truediv, operator.mod, operator.neg),
+    *(operator.ge, operator.gt, operator.le, operator.lt, operator.eq, operator.ne, operator.and_, operator.or_),
+    *(torch.sym_max, torch.sym_min, torch.sym_not, torch.sym_int, torch.sym_float),
+}
+
+
+def is_arithmetic(node: Any) -> bool:
+    """Whether the node computes with sizes."""
+    return node.op == "call_function" and node.target in _NUMBERS
 
 
 def operation(node: Any) -> str:
@@ -82,7 +102,7 @@ def _module(node: Any) -> tuple[str, str]:
 
 def layer_name(node: Any) -> str:
     """The module path for torch's own modules; for a function called in a user's forward pass, path.function."""
-    if node.target is getitem:
+    if node.target is operator.getitem:
         return layer_name(node.args[0])
     path, kind = _module(node)
     if path and kind.startswith("torch.nn."):

@@ -19,8 +19,10 @@ from regionenum.network.layers import Network
 from regionenum.network.torch_call import Call, Indices
 from regionenum.network.torch_graph import (
     Program,
+    is_arithmetic,
     is_aten,
     is_check,
+    is_size,
     layer_name,
     operation,
     refuse_hidden_writes,
@@ -51,7 +53,12 @@ class _Lowering:
         """What every node gives that is still to be read: values, tensors, numbers, or tuples of these."""
         nodes = list(program.graph.nodes)
         self.place = {node: k for k, node in enumerate(nodes)}
-        self.last_use = {node: max((self.place[user] for user in node.users), default=-1) for node in nodes}
+        self.shapes: dict[Any, tuple[int, ...]] = {}
+        """Of all tensors, also of those that are read no more."""
+        self.last_use = {
+            node: max((self.place[user] for user in node.users if not (is_check(user) or is_size(user))), default=-1)
+            for node in nodes
+        }
         self.activations = self._activations(nodes)
         self.memory = {s.tensor.untyped_storage().data_ptr() for s in program.stored.values()}
 
@@ -60,7 +67,7 @@ class _Lowering:
         found: set[Any] = set()
         for node in nodes:
             is_input = node.op == "placeholder" and node.name not in self.program.stored
-            if is_input or any(source in found for source in node.all_input_nodes):
+            if is_input or (not is_size(node) and any(source in found for source in node.all_input_nodes)):
                 found.add(node)
         return found
 
@@ -68,12 +75,11 @@ class _Lowering:
         refuse_hidden_writes(self.program, self.activations)
         for node in self.program.graph.nodes:
             if node.op == "placeholder":
-                self.results[node] = self._placeholder(node)
+                self._keep(node, self._placeholder(node))
             elif node.op == "output":
                 return self._network(node)
             elif not is_check(node):
-                self.results[node] = self._result(node)
-                self._forget(node)
+                self._keep(node, self._result(node))
         raise AssertionError("a graph ends with its output")
 
     def _placeholder(self, node: Any) -> Any:
@@ -101,6 +107,10 @@ class _Lowering:
     def _result(self, node: Any) -> Any:
         if node.target is getitem:
             return self.results[node.args[0]][node.args[1]]
+        if is_size(node):
+            return self.shapes[node.args[0]][node.args[1]]
+        if is_arithmetic(node):
+            return node.target(*map_arg(node.args, self.results.__getitem__))
         if node.op != "call_function" or not is_aten(node):
             raise _unsupported(node)
         args = self._arguments(node)
@@ -152,8 +162,11 @@ class _Lowering:
                 found += [v for v in (result if isinstance(result, tuple) else [result]) if isinstance(v, Value)]
         return found
 
-    def _forget(self, node: Any) -> None:
-        """Drop what no node behind this one reads; its values may be void."""
+    def _keep(self, node: Any, result: Any) -> None:
+        """Keep a result, and drop what no node behind this one reads; its values may be void."""
+        self.results[node] = result
+        if isinstance(result, Value | torch.Tensor):
+            self.shapes[node] = tuple(result.shape)
         for source in (node, *node.all_input_nodes):
             if self.last_use[source] <= self.place[node]:
                 self.results.pop(source, None)
