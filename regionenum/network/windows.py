@@ -80,16 +80,18 @@ def convolution(windows: Windows, weight: Floats, groups: int) -> sp.csr_array:
     table = windows.table()
     n_kernel = table.shape[1]
     # For one output channel: the connections of all windows, in row order, as (input pixel, position in the weight).
-    columns = np.arange(n_in_group)[:, None] * windows.n_pixels + table[:, None, :]
+    n_in = groups * n_in_group * windows.n_pixels
+    kind = np.int32 if max(n_in, n_out * n_in_group * table.size) <= np.iinfo(np.int32).max else np.int64
+    columns = (np.arange(n_in_group)[:, None] * windows.n_pixels + table[:, None, :]).astype(kind)
     present = np.broadcast_to(table[:, None, :] >= 0, columns.shape)
     position = np.broadcast_to(np.arange(n_in_group * n_kernel).reshape(n_in_group, n_kernel), columns.shape)[present]
     columns = columns[present]
     group = np.arange(n_out) // (n_out // groups)
-    indices = (columns + (group * n_in_group * windows.n_pixels)[:, None]).reshape(-1)
-    data = weight.reshape(n_out, -1)[:, position].reshape(-1)
+    indices = (columns + (group * n_in_group * windows.n_pixels).astype(kind)[:, None]).reshape(-1)
+    data = np.take(weight.reshape(n_out, -1), position, axis=1).reshape(-1)
     counts = np.tile(np.count_nonzero(present, axis=(1, 2)), n_out)
-    indptr = np.concatenate([[0], np.cumsum(counts)])
-    return sp.csr_array((data, indices, indptr), shape=(len(counts), groups * n_in_group * windows.n_pixels))
+    indptr = np.concatenate([[0], np.cumsum(counts)]).astype(kind)
+    return sp.csr_array((data, indices, indptr), shape=(len(counts), n_in))
 
 
 def average(windows: Windows, n_channels: int, divisors: Floats) -> sp.csr_array:
