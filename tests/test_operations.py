@@ -98,18 +98,20 @@ CUBE = (1, 2, 2, 3)
 
 Case = tuple[Callable[[], nn.Module], tuple[int, ...]]
 
+CONVOLUTIONS: list[dict[str, Any]] = [
+    {},
+    {"stride": 2, "padding": 1},
+    {"padding": "same", "dilation": 2},
+    {"padding": "valid", "groups": 2, "bias": False},
+    *({"padding": 1, "padding_mode": mode} for mode in ("zeros", "reflect", "replicate", "circular")),
+]
+
 AFFINE: dict[str, Case] = {
     "Linear": (lambda: nn.Linear(4, 3), ROW),
     **{
         f"Conv{d}d {options}": (partial(getattr(nn, f"Conv{d}d"), 2, 4, 2, **options), (2, *[3] * d))
         for d in (1, 2, 3)
-        for options in (
-            {},
-            {"stride": 2, "padding": 1},
-            {"padding": "same", "dilation": 2},
-            {"padding": "valid", "groups": 2, "bias": False},
-            *({"padding": 1, "padding_mode": mode} for mode in ("zeros", "reflect", "replicate", "circular")),
-        )
+        for options in CONVOLUTIONS
     },
     **{
         f"ConvTranspose{d}d {options}": (partial(getattr(nn, f"ConvTranspose{d}d"), 2, 4, 2, **options), (2, *[2] * d))
