@@ -47,15 +47,21 @@ class Program:
     def run(self, x: torch.Tensor) -> dict[torch.fx.Node, Any]:
         """Run the graph, and keep what every node gives; what is stored is left as it is."""
         results: dict[torch.fx.Node, Any] = {}
+        writes = any(is_aten(node) and node.target._schema.is_mutable for node in self.graph.nodes)
         for node in self.graph.nodes:
             if node.op == "placeholder":
-                results[node] = self.stored[node.name].tensor.clone() if node.name in self.stored else x
+                tensor = self.stored[node.name].tensor if node.name in self.stored else x
+                results[node] = tensor.clone() if writes else tensor
             elif node.op == "output":
                 results[node] = results[node.args[0][0]]
             elif not is_check(node):
                 args, kwargs = map_arg(node.args, results.__getitem__), map_arg(node.kwargs, results.__getitem__)
                 results[node] = node.target(*args, **kwargs)
         return results
+
+    def __call__(self, x: torch.Tensor) -> Any:
+        """The output at the input x (1, *input_shape)."""
+        return list(self.run(x).values())[-1]
 
 
 def is_aten(node: Any) -> bool:
@@ -76,7 +82,7 @@ def is_size(node: Any) -> bool:
     return node.op == "call_function" and node.target is torch.ops.aten.sym_size.int
 
 
-_NUMBERS = {
+ARITHMETIC = {
     *(operator.add, operator.sub, operator.mul, operator.floordiv, operator.truediv, operator.mod, operator.neg),
     *(operator.ge, operator.gt, operator.le, operator.lt, operator.eq, operator.ne, operator.and_, operator.or_),
     *(torch.sym_max, torch.sym_min, torch.sym_not, torch.sym_int, torch.sym_float),
@@ -85,7 +91,7 @@ _NUMBERS = {
 
 def is_arithmetic(node: Any) -> bool:
     """Whether the node computes with sizes."""
-    return node.op == "call_function" and node.target in _NUMBERS
+    return node.op == "call_function" and node.target in ARITHMETIC
 
 
 def operation(node: Any) -> str:

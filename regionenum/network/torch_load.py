@@ -12,12 +12,14 @@ import logging
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager, redirect_stderr
+from pathlib import Path
 from typing import Any
 
 import torch
 
 from regionenum.errors import InputError
 from regionenum.network.layers import Network
+from regionenum.network.torch_archive import read_archive
 from regionenum.network.torch_graph import Program
 from regionenum.network.torch_lower import lower
 from regionenum.network.torch_verify import LoadReport, verify
@@ -73,6 +75,30 @@ def load_with_report(module: torch.nn.Module, example_input: Any) -> tuple[Netwo
         report = verify(network, double, own, x.to(dtype))
     log.info("loaded %d layers from %s: %s", len(network.layers), type(module).__name__, report)
     return network, report
+
+
+def load_program(path: Path) -> Network:
+    """The network of a program that `torch.export.save` wrote, in float64; nothing in the file is run but tensors.
+
+    The batch axis is taken with one sample.
+
+    Raises
+    ------
+    InputError
+        If the file cannot be read, or the program cannot be loaded for the reasons that a module cannot.
+    """
+    try:
+        archive = read_archive(path)
+        double, own = (archive.program(dtype) for dtype in (torch.float64, archive.dtype))
+        if not archive.dtype.is_floating_point:
+            raise InputError(f"the program takes {archive.dtype}; supported: real numbers")
+        with torch.no_grad(), torch.random.fork_rng(devices=[]):
+            network = lower(double)
+            report = verify(network, double, own, torch.zeros(1, *double.input_shape, dtype=archive.dtype))
+    except InputError as error:
+        raise InputError(f"`{path}`: {error}") from error
+    log.info("loaded %d layers from %s: %s", len(network.layers), path, report)
+    return network
 
 
 def _check_modes(module: torch.nn.Module) -> None:

@@ -132,7 +132,11 @@ def _rounding(network: Network, x: Floats) -> Floats:
             error = np.sqrt((_entrywise(np.square, layer.weight) @ (error**2).T).T) + magnitude
             units = layer.units
             steepest = max((abs(s) for f in units.functions for s in f.slopes), default=1.0)
-            error = max(1.0, steepest) * np.maximum.reduceat(error[:, units.rows], units.indptr[:-1], axis=1)
+            # Breakpoints and constant pieces are rounded to the precision as well.
+            sizes = [max(map(abs, (*f.intercepts, *f.breakpoints))) for f in units.functions]
+            rounded = np.array([*sizes, 0.0])[units.function_of]
+            error = np.maximum.reduceat(error[:, units.rows], units.indptr[:-1], axis=1) + rounded
+            error *= max(1.0, steepest)
             y = units.apply(layer.preactivations(y))
     return error
 

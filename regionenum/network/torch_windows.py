@@ -41,6 +41,8 @@ def _windows(call: Call, x: Value, kernel: Sequence[int], out: Sequence[int]) ->
 
 def convolution(call: Call) -> Value:
     """Convolution (in torch's sense: correlation) with zero padding."""
+    if call.args.get("transposed"):
+        return transposed_convolution(call)
     x, weight, bias = call.the("input"), numpy(call.constant("weight")), call.args["bias"]
     windows = _windows(call, x, weight.shape[2:], call.shape()[2 - weight.ndim :])
     return ops.convolved(x, weight, None if bias is None else numpy(bias), windows, call.args["groups"])
