@@ -12,7 +12,8 @@ import operator
 import re
 import sys
 import zipfile
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -75,6 +76,8 @@ class Archive:
         inputs = [s["user_input"]["arg"] for s in signature["input_specs"] if "user_input" in s]
         if len(inputs) != 1 or "as_tensor" not in inputs[0]:
             raise InputError(f"the program takes {len(inputs)} inputs; supported: one input tensor")
+        if not self.dtype.is_floating_point:
+            raise InputError(f"the program takes {self.dtype}; supported: real numbers")
         changed = [s for s in signature["output_specs"] if "user_output" not in s]
         if changed:
             raise InputError("the program changes a buffer of the module; the forward pass must leave it as it is")
@@ -100,23 +103,34 @@ class Archive:
         return _Reader(self, dtype).program()
 
 
-def read_archive(path: Path) -> Archive:
-    """Read a file.
-
-    Raises
-    ------
-    InputError
-        If it is no file of `torch.export.save`, is damaged, or holds what could run code.
-    """
+@contextmanager
+def damages_named() -> Iterator[None]:
+    """While a file is read: what is not as the format has it is one sentence."""
     try:
-        with zipfile.ZipFile(path) as file:
-            return _archive(file)
+        yield
+    except InputError:
+        raise
     except OSError as error:
         raise InputError(f"cannot be read ({error.strerror}); give the path of a .pt2 file") from error
     except zipfile.BadZipFile as error:
         raise InputError("is not a file of torch.export.save, or is damaged; save the program again") from error
     except (KeyError, TypeError, ValueError, IndexError, AttributeError, RuntimeError, EOFError) as error:
-        raise _damaged(error) from error
+        detail = " ".join(str(error).split())[:200]
+        raise InputError(
+            f"is damaged or was changed by hand ({type(error).__name__}: {detail}); save the program again"
+        ) from error
+
+
+def read_archive(path: Path) -> Archive:
+    """Read a file, within `damages_named`.
+
+    Raises
+    ------
+    InputError
+        If it is no file of `torch.export.save`, or holds what could run code.
+    """
+    with zipfile.ZipFile(path) as file:
+        return _archive(file)
 
 
 def _archive(file: zipfile.ZipFile) -> Archive:
@@ -264,8 +278,3 @@ def _target(text: str) -> Any:
     if text in known:
         return known[text]
     raise InputError(f"the program calls `{text}`, which is not supported; use operations of torch itself")
-
-
-def _damaged(error: Exception) -> InputError:
-    detail = " ".join(str(error).split())[:200]
-    return InputError(f"is damaged or was changed by hand ({type(error).__name__}: {detail}); save the program again")

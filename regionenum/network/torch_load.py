@@ -19,7 +19,7 @@ import torch
 
 from regionenum.errors import InputError
 from regionenum.network.layers import Network
-from regionenum.network.torch_archive import read_archive
+from regionenum.network.torch_archive import damages_named, read_archive
 from regionenum.network.torch_graph import Program
 from regionenum.network.torch_lower import lower
 from regionenum.network.torch_verify import LoadReport, verify
@@ -88,13 +88,14 @@ def load_program(path: Path) -> Network:
         If the file cannot be read, or the program cannot be loaded for the reasons that a module cannot.
     """
     try:
-        archive = read_archive(path)
-        double, own = (archive.program(dtype) for dtype in (torch.float64, archive.dtype))
-        if not archive.dtype.is_floating_point:
-            raise InputError(f"the program takes {archive.dtype}; supported: real numbers")
         with torch.no_grad(), torch.random.fork_rng(devices=[]):
+            with damages_named():
+                archive = read_archive(path)
+                double, own = (archive.program(dtype) for dtype in (torch.float64, archive.dtype))
+                x = torch.zeros(1, *double.input_shape, dtype=archive.dtype)
+                own(x)
             network = lower(double)
-            report = verify(network, double, own, torch.zeros(1, *double.input_shape, dtype=archive.dtype))
+            report = verify(network, double, own, x)
     except InputError as error:
         raise InputError(f"`{path}`: {error}") from error
     log.info("loaded %d layers from %s: %s", len(network.layers), path, report)
