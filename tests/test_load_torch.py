@@ -22,7 +22,8 @@ from regionenum.network.load import load
 from regionenum.network.storage import save_npz
 from regionenum.network.torch_load import load_with_report
 from regionenum.network.torch_ops import SUPPORTED
-from regionenum.network.units import MAXIMUM, RELU, Units, leaky_relu
+from regionenum.network.torch_units import fixed
+from regionenum.network.units import MAXIMUM, RELU, leaky_relu
 
 # Tiny convolutions on several threads spend their time waiting for each other on a busy machine.
 torch.set_num_threads(1)
@@ -418,41 +419,15 @@ class Counter(nn.Module):
         return F.relu(x)
 
 
-SKIP = "skip connections are not supported yet, use a plain chain"
 REFUSED = {
     "unsupported module": (
-        lambda: nn.Sequential(nn.Linear(4, 4), nn.Sequential(nn.ReLU(), nn.GELU())), ONE,
-        f"`1.1` (GELU) is not supported; supported: {SUPPORTED}",
-    ),
-    "unsupported function": (
-        lambda: nn.Sequential(Function(torch.tanh)), ONE, f"`0.tanh` (tanh) is not supported; supported: {SUPPORTED}",
-    ),
-    "indices": (
-        lambda: nn.Sequential(nn.MaxPool2d(2, return_indices=True), Function(lambda x: x[0])), IMAGE,
-        "`0` (MaxPool2d) returns the winners' indices, which is not supported; set return_indices=False",
-    ),
-    "skip connection": (
-        lambda: Function(lambda m, x: m.act(m.fc(x)) + m.fc(x), fc=nn.Linear(4, 4), act=nn.ReLU()), ONE,
-        f"the input is used more than once, by `fc` (Linear) and `fc` (Linear); {SKIP}",
-    ),
-    "skip connection inside": (
-        lambda: nn.Sequential(nn.Linear(4, 4), Function(lambda x: F.relu(x) + x)), ONE,
-        f"the output of `0` (Linear) is used more than once, by `1.relu` (relu) and `1.add` (add); {SKIP}",
-    ),
-    "square": (
-        lambda: Function(lambda x: x * x), ONE,
-        "`mul` (mul) combines activations with each other; supported: a plain chain of layers",
-    ),
-    "reciprocal": (
-        lambda: Function(lambda x: 1 / x), ONE, f"`reciprocal` (reciprocal) is not supported; supported: {SUPPORTED}",
-    ),
-    "rounded division": (
-        lambda: Function(lambda x: torch.div(x, 2.0, rounding_mode="floor")), ONE,
-        "`div` (div) is not an affine function of its input; only division by a constant is supported",
+        lambda: nn.Sequential(nn.Linear(4, 4), nn.Sequential(nn.ReLU(), Function(torch.erfinv))), ONE,
+        f"`1.1.erfinv` (erfinv) is not supported; supported: {SUPPORTED}",
     ),
     "write through a view": (
         lambda: Function(lambda x: (x.view(-1).relu_(), x)[1]), ONE,
-        f"the input is used more than once, by `view` (view) and the module's output; {SKIP}",
+        "`relu_` (relu_) writes in place through a view of the input, which is used again; write it without the "
+        "in-place operation",
     ),
     "train mode": (
         lambda: nn.Sequential(nn.Linear(4, 3)).train(), ONE,
@@ -574,7 +549,7 @@ def test_refusals_are_one_exact_sentence(case):
     [
         (lambda x: x if x.sum() > 0 else -x, "torch.export cannot trace the module (GuardOnDataDependentSymNode: "),
         (lambda x: x * float(x[0, 0]), "torch.export cannot trace the module (GuardOnDataDependentSymNode: "),
-        (lambda x: x[x > 0].relu(), "the input is used more than once, by `gt` (gt) and `index` (index); "),
+        (lambda x: x[x > 0].relu(), "`gt` (gt) is not continuous; use relu, "),
     ],
 )
 def test_value_dependent_control_flow_is_one_sentence(function, sentence, capfd):
@@ -602,7 +577,7 @@ def test_a_module_that_takes_two_inputs_is_refused():
 
 
 def test_a_misread_operation_is_caught_by_the_comparison(monkeypatch):
-    monkeypatch.setitem(torch_ops.OPERATIONS, "relu", lambda call: Units.pointwise(leaky_relu(1e-7), call.x.n_rows))
+    monkeypatch.setitem(torch_ops.OPERATIONS, "relu", fixed(leaky_relu(1e-7)))
     with pytest.raises(InputError, match=r"differs from torch's float64 forward pass by .*more than rounding explains"):
         load(nn.Sequential(nn.Linear(4, 3), nn.ReLU()).eval(), ONE)
 

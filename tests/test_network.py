@@ -13,10 +13,11 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from regionenum.errors import InputError
+from regionenum.network import ops
 from regionenum.network.affine import Affine
 from regionenum.network.layers import Layer, Network
 from regionenum.network.units import IDENTITY, MAXIMUM, RELU, PiecewiseLinear, Units, leaky_relu
-from regionenum.network.windows import Windows, average, convolution, maxima
+from regionenum.network.windows import Windows, average, convolution
 
 DYADIC = st.integers(-8, 8).map(lambda k: k / 4)
 HARDTANH = PiecewiseLinear((-1.0, 1.0), (0.0, 1.0, 0.0), (-1.0, 0.0, 1.0))
@@ -285,10 +286,10 @@ def test_grouped_convolution_by_hand():
     np.testing.assert_array_equal(
         average(windows, 2, np.array([2.0, 4.0])).toarray()[2:], [[0, 0, 0, 0.5, 0.5, 0], [0, 0, 0, 0, 0.25, 0.25]]
     )
-    units = maxima(windows, 2)
+    units = ops.maxima(ops.windows_table(windows, 2))
     np.testing.assert_array_equal(units.rows.reshape(4, 2), [[0, 1], [1, 2], [3, 4], [4, 5]])
 
 
 def test_a_window_in_the_padding_has_no_maximum():
     with pytest.raises(ValueError, match="entirely in the padding"):
-        maxima(Windows((2,), (1,), (2,), (2,), (1,), (3,)), 1)
+        ops.maxima(ops.windows_table(Windows((2,), (1,), (2,), (2,), (1,), (3,)), 1))

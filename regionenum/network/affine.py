@@ -81,10 +81,7 @@ class Affine:
         """The matrix, without stored zeros, columns in order."""
         if self.matrix is None:
             return sp.csr_array(sp.eye_array(self.n_rows, format="csr"))
-        matrix = sp.csr_array(self.matrix, copy=True)
-        matrix.sum_duplicates()
-        matrix.eliminate_zeros()
-        return matrix
+        return _canonical(sp.csr_array(self.matrix))
 
     def unit_rows(self) -> dict[int, int]:
         """{input: row} of the rows that pass an input on unchanged."""
@@ -123,8 +120,10 @@ class Affine:
             elif isinstance(self.matrix, np.ndarray):
                 matrix = self.matrix * factor[:, None]
             else:
-                matrix = self.matrix.copy()
-                matrix.data = matrix.data * np.repeat(factor, np.diff(matrix.indptr))
+                m = self.matrix
+                data = np.repeat(factor, np.diff(m.indptr))
+                data *= m.data
+                matrix = sp.csr_array((data, m.indices, m.indptr), shape=m.shape)
             return Affine(matrix, self.offset * factor + shift)
 
     def shifted(self, shift: Floats) -> Affine:
@@ -154,7 +153,17 @@ class Affine:
         dense = n_nonzero > DENSE_FROM * matrix.shape[0] * matrix.shape[1]
         if isinstance(matrix, np.ndarray):
             return np.ascontiguousarray(matrix) if dense else sp.csr_array(matrix)
-        matrix = matrix.copy()
-        matrix.sum_duplicates()
-        matrix.eliminate_zeros()
-        return matrix.toarray() if dense else matrix
+        return matrix.toarray() if dense else _canonical(matrix)
+
+
+def _canonical(matrix: sp.csr_array) -> sp.csr_array:
+    """The matrix without stored zeros and duplicates, columns in order; a copy only if it is not so yet.
+
+    Matrices share arrays, so none is changed in place.
+    """
+    if matrix.has_canonical_format and matrix.data.all():
+        return matrix
+    matrix = matrix.copy()
+    matrix.sum_duplicates()
+    matrix.eliminate_zeros()
+    return matrix

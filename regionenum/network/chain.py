@@ -73,9 +73,10 @@ class Chain:
             The units' outputs.
         """
         kept = list(dict.fromkeys(keep))
-        others = [v for v in kept if v is not value]
+        # The same entries in another shape are the same map.
+        same, others = ([v for v in kept if (v.affine is value.affine) == is_same] for is_same in (True, False))
         n_out, n_rows = units.n_units, value.affine.n_rows
-        passed: list[Ints] = [np.arange(n_rows)] if value in kept else []
+        passed: list[Ints] = [np.arange(n_rows)] if same else []
         carried, rows, maps = _carry(value.affine, others)
         # carried coordinates that are rows of the layer anyway are not added a second time
         passed.append(rows)
@@ -83,8 +84,10 @@ class Chain:
         layer = Affine.stacked([value.affine, carried]) if carried.n_rows else value.affine
         self.layers.append(layer.layer(self.unique(name), units.beside(np.concatenate(passed))))
         start = n_out
-        if value in kept:
-            value.affine = Affine.picking(np.arange(start, start + n_rows), n_state)
+        if same:
+            unchanged = Affine.picking(np.arange(start, start + n_rows), n_state)
+            for v in same:
+                v.affine = unchanged
             start += n_rows
         for v, tail in zip(others, maps, strict=True):
             v.affine = tail.after(start, n_state)

@@ -101,22 +101,27 @@ def mapped(x: Value, matrix: Matrix, shape: Sequence[int]) -> Value:
 def convolved(x: Value, weight: Floats, bias: Floats | None, windows: Windows, groups: int) -> Value:
     """Convolution (correlation) with zero padding.
 
-    x : (1, n_channels_in, *windows.size); weight : (n_channels_out, n_channels_in / groups, *windows.kernel)
+    x : (..., n_channels_in, *windows.size); weight : (n_channels_out, n_channels_in / groups, *windows.kernel)
     """
-    offset = None if bias is None else np.repeat(bias, math.prod(windows.out))
-    return Value(x.affine.then(convolution(windows, weight, groups), offset), (1, weight.shape[0], *windows.out))
+    return _every_sample(x, convolution(windows, weight, groups), bias, (weight.shape[0], *windows.out))
 
 
 def transposed_convolved(x: Value, weight: Floats, bias: Floats | None, windows: Windows, groups: int) -> Value:
     """Transposed convolution: the transpose of the convolution with these windows, from windows.out to windows.size.
 
-    x : (1, n_channels_in, *windows.out); weight : (n_channels_in, n_channels_out / groups, *windows.kernel);
+    x : (..., n_channels_in, *windows.out); weight : (n_channels_in, n_channels_out / groups, *windows.kernel);
     windows : of the convolution that this one transposes
     """
     matrix = sp.csr_array(convolution(windows, weight, groups).T)
-    n_out = weight.shape[1] * groups
-    offset = None if bias is None else np.repeat(bias, math.prod(windows.size))
-    return Value(x.affine.then(matrix, offset), (1, n_out, *windows.size))
+    return _every_sample(x, matrix, bias, (weight.shape[1] * groups, *windows.size))
+
+
+def _every_sample(x: Value, matrix: sp.csr_array, bias: Floats | None, image: tuple[int, ...]) -> Value:
+    """The matrix of a convolution applied to every sample; image : shape of one result."""
+    outer = x.shape[: len(x.shape) - len(image)]
+    n = math.prod(outer)
+    offset = None if bias is None else np.tile(np.repeat(bias, math.prod(image[1:])), n)
+    return Value(x.affine.then(_blocks(n, matrix), offset), (*outer, *image))
 
 
 def averaged(x: Value, windows: Windows, divisors: Floats) -> Value:

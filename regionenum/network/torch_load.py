@@ -12,12 +12,15 @@ import logging
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager, redirect_stderr
+from pathlib import Path
 from typing import Any
 
 import torch
 
 from regionenum.errors import InputError
 from regionenum.network.layers import Network
+from regionenum.network.torch_archive import damages_named, read_archive
+from regionenum.network.torch_graph import Program
 from regionenum.network.torch_lower import lower
 from regionenum.network.torch_verify import LoadReport, verify
 
@@ -38,7 +41,7 @@ def load_with_report(module: torch.nn.Module, example_input: Any) -> tuple[Netwo
     Parameters
     ----------
     module : torch.nn.Module
-        In eval mode. One input tensor, one output tensor, and a plain chain of piecewise-affine operations between.
+        In eval mode. One input tensor, one output tensor, and piecewise-affine operations between.
     example_input : tensor or array, (n, *input_shape)
         Real numbers, with a leading batch axis of which only the first sample is used. It fixes the input's shape.
 
@@ -68,10 +71,35 @@ def load_with_report(module: torch.nn.Module, example_input: Any) -> tuple[Netwo
         )
         dtype = _dtype(module, x)
         double, own = _copy(module, torch.float64), _copy(module, dtype)
-        network = lower(_export(double, x.double()))
+        network = lower(Program.of_export(_export(double, x.double()), tuple(x.shape[1:])))
         report = verify(network, double, own, x.to(dtype))
     log.info("loaded %d layers from %s: %s", len(network.layers), type(module).__name__, report)
     return network, report
+
+
+def load_program(path: Path) -> Network:
+    """The network of a program that `torch.export.save` wrote, in float64; nothing in the file is run but tensors.
+
+    The batch axis is taken with one sample.
+
+    Raises
+    ------
+    InputError
+        If the file cannot be read, or the program cannot be loaded for the reasons that a module cannot.
+    """
+    try:
+        with torch.no_grad(), torch.random.fork_rng(devices=[]):
+            with damages_named():
+                archive = read_archive(path)
+                double, own = (archive.program(dtype) for dtype in (torch.float64, archive.dtype))
+                x = torch.zeros(1, *double.input_shape, dtype=archive.dtype)
+                own(x)
+            network = lower(double)
+            report = verify(network, double, own, x)
+    except InputError as error:
+        raise InputError(f"`{path}`: {error}") from error
+    log.info("loaded %d layers from %s: %s", len(network.layers), path, report)
+    return network
 
 
 def _check_modes(module: torch.nn.Module) -> None:

@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
+import itertools
+from collections.abc import Callable
 from dataclasses import dataclass
+from typing import TypeAlias
 
 import numpy as np
+import scipy.sparse as sp
 import torch
 
 from regionenum.errors import InputError
+from regionenum.network.affine import Matrix
 from regionenum.network.layers import Network
-from regionenum.network.units import Floats
+from regionenum.network.units import Floats, Ints
+
+Forward: TypeAlias = Callable[[torch.Tensor], torch.Tensor]
 
 N_RANDOM = 16
 SCALES = (0.01, 1.0, 10.0, 100.0)
@@ -44,7 +51,7 @@ class LoadReport:
         )
 
 
-def verify(network: Network, double: torch.nn.Module, own: torch.nn.Module, x: torch.Tensor) -> LoadReport:
+def verify(network: Network, double: Forward, own: Forward, x: torch.Tensor) -> LoadReport:
     """Compare on the example x (1, *input_shape) and on random inputs of several scales.
 
     The differences are measured in estimated rounding errors, output by output. The estimate is carried through
@@ -56,19 +63,40 @@ def verify(network: Network, double: torch.nn.Module, own: torch.nn.Module, x: t
         If the difference is larger than rounding explains.
     """
     points = _points(x)
-    theirs = _run(double, points.double())
-    ours = network.forward(points.double().numpy().reshape(len(points), -1))
+    flat = points.double().numpy().reshape(len(points), -1)
+    theirs, theirs_own = _run(double, points.double()), _run(own, points)
+    ours = network.forward(flat)
     if ours.shape != theirs.shape:
         raise InputError(f"the network read from the module gives {ours.shape[1]} outputs, torch {theirs.shape[1]}")
-    rounding = _rounding(network, points.double().numpy().reshape(len(points), -1))
+    rounding = _rounding(network, flat)
+    if not np.issubdtype(theirs.dtype, np.floating):
+        return _verify_winners(network, flat, theirs, rounding, str(x.dtype).removeprefix("torch."))
     difference = _compare(ours, theirs, FACTOR * np.finfo(np.float64).eps * rounding, "float64")
-    theirs_own = _run(own, points)
     # Half precisions overflow on the large inputs; that says nothing about the network.
     finite = np.isfinite(theirs_own)
     tolerance = FACTOR_OWN * torch.finfo(x.dtype).eps * rounding
     name = str(x.dtype).removeprefix("torch.")
     own_difference = _compare(ours[finite], theirs_own[finite], tolerance[finite], name)
     return LoadReport(len(points), difference, name, own_difference)
+
+
+def _verify_winners(network: Network, x: Floats, theirs: Ints, rounding: Floats, dtype: str) -> LoadReport:
+    """Compare the winners of a network that ends with an argmax, except where rounding could decide them.
+
+    The reported differences are by how much the winners that torch names fall short of ours.
+    """
+    *before, last = network.unit_layers
+    for layer in before:
+        x = layer.units.apply(layer.preactivations(x))
+    z = last.preactivations(x)
+    shortfall = np.zeros(theirs.shape)
+    for unit, (start, end) in enumerate(itertools.pairwise(last.units.indptr)):
+        candidates = z[:, last.units.rows[start:end]]
+        named = np.take_along_axis(candidates, theirs[:, [unit]], axis=1)[:, 0]
+        shortfall[:, unit] = candidates.max(axis=1) - named
+    tolerance = FACTOR * np.finfo(np.float64).eps * rounding
+    largest = _compare(shortfall, np.zeros_like(shortfall), tolerance, "float64")
+    return LoadReport(len(x), largest, dtype, largest)
 
 
 def _points(x: torch.Tensor) -> torch.Tensor:
@@ -83,7 +111,7 @@ def _points(x: torch.Tensor) -> torch.Tensor:
     return torch.cat([x, (centre * x.double() + scale * noise).clamp(-largest, largest).to(x.dtype)])
 
 
-def _run(module: torch.nn.Module, points: torch.Tensor) -> Floats:
+def _run(module: Forward, points: torch.Tensor) -> np.ndarray:
     """The module's outputs, one point at a time: the network is the module on a batch of one."""
     try:
         outputs = [module(point[None].clone()) for point in points]
@@ -92,7 +120,7 @@ def _run(module: torch.nn.Module, points: torch.Tensor) -> Floats:
         raise InputError(
             f"the module does not run in {points.dtype} ({line}); convert all of it with model.float() or .double()"
         ) from error
-    return np.stack([y.reshape(-1).double().numpy() for y in outputs])
+    return np.stack([(y.double() if y.is_floating_point() else y).reshape(-1).numpy() for y in outputs])
 
 
 def _rounding(network: Network, x: Floats) -> Floats:
@@ -100,13 +128,24 @@ def _rounding(network: Network, x: Floats) -> Floats:
     y, error = x, np.zeros_like(x)
     with np.errstate(over="ignore", invalid="ignore"):
         for layer in network.layers:
-            magnitude = (abs(layer.weight) @ abs(y).T).T + abs(layer.bias)
-            error = np.sqrt(((layer.weight * layer.weight) @ (error**2).T).T) + magnitude
+            magnitude = (_entrywise(np.abs, layer.weight) @ abs(y).T).T + abs(layer.bias)
+            error = np.sqrt((_entrywise(np.square, layer.weight) @ (error**2).T).T) + magnitude
             units = layer.units
             steepest = max((abs(s) for f in units.functions for s in f.slopes), default=1.0)
-            error = max(1.0, steepest) * np.maximum.reduceat(error[:, units.rows], units.indptr[:-1], axis=1)
+            # Breakpoints and constant pieces are rounded to the precision as well.
+            sizes = [max(map(abs, (*f.intercepts, *f.breakpoints))) for f in units.functions]
+            rounded = np.array([*sizes, 0.0])[units.function_of]
+            error = np.maximum.reduceat(error[:, units.rows], units.indptr[:-1], axis=1) + rounded
+            error *= max(1.0, steepest)
             y = units.apply(layer.preactivations(y))
     return error
+
+
+def _entrywise(function: Callable[[Floats], Floats], weight: Matrix) -> Matrix:
+    """A function of all entries that is 0 at 0; a sparse matrix shares its structure with the result."""
+    if isinstance(weight, np.ndarray):
+        return function(weight)
+    return sp.csr_array((function(weight.data), weight.indices, weight.indptr), shape=weight.shape)
 
 
 def _compare(ours: Floats, theirs: Floats, tolerance: Floats, precision: str) -> float:

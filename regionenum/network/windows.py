@@ -15,7 +15,7 @@ from dataclasses import dataclass
 import numpy as np
 import scipy.sparse as sp
 
-from regionenum.network.units import MAXIMUM, Floats, Ints, Units
+from regionenum.network.units import Floats, Ints
 
 
 @dataclass(frozen=True)
@@ -80,16 +80,18 @@ def convolution(windows: Windows, weight: Floats, groups: int) -> sp.csr_array:
     table = windows.table()
     n_kernel = table.shape[1]
     # For one output channel: the connections of all windows, in row order, as (input pixel, position in the weight).
-    columns = np.arange(n_in_group)[:, None] * windows.n_pixels + table[:, None, :]
+    n_in = groups * n_in_group * windows.n_pixels
+    kind = np.int32 if max(n_in, n_out * n_in_group * table.size) <= np.iinfo(np.int32).max else np.int64
+    columns = (np.arange(n_in_group)[:, None] * windows.n_pixels + table[:, None, :]).astype(kind)
     present = np.broadcast_to(table[:, None, :] >= 0, columns.shape)
     position = np.broadcast_to(np.arange(n_in_group * n_kernel).reshape(n_in_group, n_kernel), columns.shape)[present]
     columns = columns[present]
     group = np.arange(n_out) // (n_out // groups)
-    indices = (columns + (group * n_in_group * windows.n_pixels)[:, None]).reshape(-1)
-    data = weight.reshape(n_out, -1)[:, position].reshape(-1)
+    indices = (columns + (group * n_in_group * windows.n_pixels).astype(kind)[:, None]).reshape(-1)
+    data = np.take(weight.reshape(n_out, -1), position, axis=1).reshape(-1)
     counts = np.tile(np.count_nonzero(present, axis=(1, 2)), n_out)
-    indptr = np.concatenate([[0], np.cumsum(counts)])
-    return sp.csr_array((data, indices, indptr), shape=(len(counts), groups * n_in_group * windows.n_pixels))
+    indptr = np.concatenate([[0], np.cumsum(counts)]).astype(kind)
+    return sp.csr_array((data, indices, indptr), shape=(len(counts), n_in))
 
 
 def average(windows: Windows, n_channels: int, divisors: Floats) -> sp.csr_array:
@@ -102,21 +104,3 @@ def average(windows: Windows, n_channels: int, divisors: Floats) -> sp.csr_array
         (np.repeat(1.0 / divisors, counts), table[present], indptr), shape=(len(table), windows.n_pixels)
     )
     return one if n_channels == 1 else sp.csr_array(sp.kron(sp.eye_array(n_channels), one, format="csr"))
-
-
-def maxima(windows: Windows, n_channels: int) -> Units:
-    """The units of a max pooling: one group per window, its candidates in row-major order.
-
-    Raises
-    ------
-    ValueError
-        If a window lies entirely in the padding: its maximum would be minus infinity.
-    """
-    table = windows.table()
-    present = table >= 0
-    if not present.any(axis=1).all():
-        raise ValueError("a pooling window lies entirely in the padding, so its maximum is minus infinity")
-    rows = (np.arange(n_channels)[:, None] * windows.n_pixels + table[present]).reshape(-1)
-    counts = np.tile(np.count_nonzero(present, axis=1), n_channels)
-    indptr = np.concatenate([[0], np.cumsum(counts)]).astype(np.int64)
-    return Units((), np.full(len(counts), MAXIMUM, np.int64), indptr, rows)
