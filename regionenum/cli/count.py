@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 
 from regionenum.cli.limits import Limits, add_limits
+from regionenum.cli.model import add_model, describe_model, model_options, read_model
 from regionenum.errors import InputError
 
 RECORDS = ("none", "regions", "tree")
@@ -19,7 +20,7 @@ def add_parser(verbs: argparse._SubParsersAction) -> None:
         description="Count the linear regions of a model over a box, with the dimensions of their maps layer by layer.",
         allow_abbrev=False,
     )
-    parser.add_argument("model", metavar="MODEL", help="the network, a .npz file")
+    add_model(parser)
     parser.add_argument(
         "--box",
         metavar="LO HI",
@@ -74,12 +75,12 @@ def _run(arguments: argparse.Namespace) -> int:
     # imported when a verb runs, so that help stays light
     from regionenum.cli.session import run_session
     from regionenum.domain import Box
-    from regionenum.network.load import load
 
+    options = model_options(arguments)
     return run_session(
-        load(arguments.model),
+        read_model(**options),
         Box(*arguments.box),
-        model=arguments.model,
+        model=describe_model(**options),
         record=arguments.record,
         engine=arguments.engine,
         out=arguments.out,

@@ -88,7 +88,9 @@ def read_model(path: Path) -> Model:
     try:
         proto = onnx.load_model_from_string(content)
     except (DecodeError, ValueError, RuntimeError) as error:
-        raise InputError(f"`{path}` is not an ONNX file, or is damaged or incomplete; export the model again") from error
+        raise InputError(
+            f"`{path}` is not an ONNX file, or is damaged or incomplete; export the model again"
+        ) from error
     if not proto.HasField("graph") or not proto.graph.node:
         raise InputError(f"`{path}` holds no graph of operations; export the model again")
     try:
@@ -177,13 +179,17 @@ class _Reading:
             )
         for attribute in proto.attribute:
             if attribute.type in (onnx.AttributeProto.GRAPH, onnx.AttributeProto.GRAPHS):
-                raise InputError(f"{where} has a subgraph; supported: a fixed sequence of operators, without control flow")
+                raise InputError(
+                    f"{where} has a subgraph; supported: a fixed sequence of operators, without control flow"
+                )
         try:
             schema = onnx.defs.get_schema(proto.op_type, self.opset, "")
         except onnx.defs.SchemaError as error:
             raise InputError(f"{where} is no operator of ONNX opset {self.opset}; export the model again") from error
         if not schema.min_input <= len(proto.input) <= schema.max_input or not proto.output:
-            raise InputError(f"{where} has {len(proto.input)} inputs and {len(proto.output)} outputs, which is not valid")
+            raise InputError(
+                f"{where} has {len(proto.input)} inputs and {len(proto.output)} outputs, which is not valid"
+            )
         return Node(
             proto.op_type,
             shown(proto.name or proto.output[0]),
@@ -257,4 +263,3 @@ def _tensor_type(value: Any) -> tuple[int, tuple[int | None, ...]]:
         raise InputError(f"{where} has no shape; export the model with a fixed input shape")
     dims = tuple(d.dim_value if d.WhichOneof("value") == "dim_value" else None for d in tensor.shape.dim)
     return int(tensor.elem_type), dims
-

@@ -18,13 +18,13 @@ from regionenum.errors import InputError
 from regionenum.network.onnx_file import Node
 from regionenum.network.onnx_node import MOST_ENTRIES
 
-_BROADCASTING = frozenset(
-    "Add And Div Equal Expand Greater GreaterOrEqual Less LessOrEqual Max Mean Min Mod Mul Or Pow Sub Sum Where Xor".split()
+_BROADCASTING = (
+    "Add And Div Equal Expand Greater GreaterOrEqual Less LessOrEqual Max Mean Min Mod Mul Or Pow Sub Sum Where Xor"
 )
-_NOT_GROWING = frozenset(
+_NOT_GROWING = (
     "Abs Cast CastLike Ceil Clip Concat Cos Erf Exp Flatten Floor Identity LeakyRelu Log Neg Not ReduceL2 ReduceMax "
     "ReduceMean ReduceMin ReduceProd ReduceSum ReduceSumSquare Reciprocal Relu Reshape Round Shape Sigmoid Sign Sin Size "
-    "Slice Softplus Split Sqrt Squeeze Tanh Transpose Unsqueeze".split()
+    "Slice Softplus Split Sqrt Squeeze Tanh Transpose Unsqueeze"
 )
 
 
@@ -89,7 +89,7 @@ def _size(node: Node, inputs: Sequence[np.ndarray | None]) -> int:
             return max(math.ceil((limit - start) / delta), 0)
         if node.op == "Expand":
             shapes[1] = tuple(int(n) for n in given[1].reshape(-1))
-        if node.op in _BROADCASTING:
+        if node.op in _BROADCASTING.split():
             return math.prod(np.broadcast_shapes(*shapes))
         if node.op == "Gather":
             return math.prod(shapes[0]) * max(math.prod(shapes[1]), 1)
@@ -97,7 +97,7 @@ def _size(node: Node, inputs: Sequence[np.ndarray | None]) -> int:
             return max(shapes[0]) * max(shapes[1])
     except (ValueError, IndexError, ZeroDivisionError, OverflowError) as error:
         raise InputError(f"{node.where} has arguments of shapes {shapes}, which do not fit ({error})") from error
-    if node.op not in _NOT_GROWING:
+    if node.op not in _NOT_GROWING.split():
         raise InputError(f"{node.where} computes a constant, which is not supported for this operator; fold it first")
     return total
 
@@ -111,8 +111,18 @@ def _evaluator(node: Node, inputs: Sequence[np.ndarray | None], opset: int) -> A
     return evaluator([node], list(feeds), [name for name in node.outputs if name], opset, {})
 
 
-def evaluator(nodes: Sequence[Node], inputs: Sequence[str], outputs: Sequence[str], opset: int, arrays: dict) -> Any:
-    """onnx's reference evaluator for some nodes; `arrays` are constants that they read."""
+def evaluator(
+    nodes: Sequence[Node],
+    inputs: Sequence[str],
+    outputs: Sequence[str],
+    opset: int,
+    arrays: dict[str, np.ndarray],
+    replaced: Sequence[type] = (),
+) -> Any:
+    """onnx's reference evaluator for some nodes.
+
+    arrays : constants that they read; replaced : operators to be run instead of onnx's own
+    """
 
     def values(names: Sequence[str]) -> list[Any]:
         return [helper.make_tensor_value_info(name, onnx.TensorProto.FLOAT, None) for name in names]
@@ -120,4 +130,4 @@ def evaluator(nodes: Sequence[Node], inputs: Sequence[str], outputs: Sequence[st
     stored = [onnx.numpy_helper.from_array(array, name) for name, array in arrays.items()]
     graph = helper.make_graph([node.proto for node in nodes], "part", values(inputs), values(outputs), stored)
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", opset)])
-    return ReferenceEvaluator(model)
+    return ReferenceEvaluator(model, new_ops=list(replaced))

@@ -14,19 +14,17 @@ import numpy as np
 from onnx import TensorProto, helper
 
 from regionenum.errors import InputError
-from regionenum.network import verify
 from regionenum.network.chain import Chain, Value
 from regionenum.network.layers import Network
 from regionenum.network.onnx_data import shown, type_name
 from regionenum.network.onnx_file import Model, Node, read_model
-from regionenum.network.onnx_fold import constants, evaluator, first_line
+from regionenum.network.onnx_fold import constants
+from regionenum.network.onnx_judge import compare
 from regionenum.network.onnx_node import MOST_CONNECTIONS, MOST_ENTRIES, Call, Input
-from regionenum.network.onnx_ops import OPERATIONS, refusal
-from regionenum.network.units import Floats, Units
+from regionenum.network.onnx_ops import OPERATIONS, Result, refusal
+from regionenum.network.units import Units
 
 log = logging.getLogger(__name__)
-
-N_RANDOM = 8
 
 WIDER = {
     TensorProto.FLOAT16: (TensorProto.FLOAT16, TensorProto.FLOAT, TensorProto.DOUBLE),
@@ -58,14 +56,14 @@ def load_onnx(path: str | os.PathLike[str], input_shape: Sequence[int] | None = 
     try:
         lowering = _Lowering(model, _input_shape(model, input_shape))
         network = lowering.network()
-        difference = _verify(network, lowering)
+        difference = compare(network, model, lowering.lowered, lowering.constants)
     except InputError as error:
         raise InputError(f"`{path}`: {error}") from error
     except MemoryError as error:
         raise InputError(f"`{path}`: the model needs more memory than there is; load a smaller one") from error
-    log.info(
-        "loaded %d layers from %s: largest difference to onnx's reference %.2g", len(network.layers), path, difference
-    )
+    if difference is not None:
+        text = "loaded %d layers from %s: largest difference to onnx's reference %.2g"
+        log.info(text, len(network.layers), path, difference)
     return network
 
 
@@ -76,7 +74,9 @@ def _input_shape(model: Model, given: Sequence[int] | None) -> tuple[int, ...]:
         raise InputError(f"{where} holds {type_name(model.input_type)} values; supported: float16, float32 and float64")
     text = tuple("?" if size is None else size for size in model.input_dims)
     if len(text) < 2:
-        raise InputError(f"{where} has shape {text} without a batch axis; export the model with one, for example (1, 5)")
+        raise InputError(
+            f"{where} has shape {text} without a batch axis; export the model with one, for example (1, 5)"
+        )
     batch, *sizes = model.input_dims
     if batch not in (None, -1, 0, 1):
         raise InputError(f"{where} has shape {text}, a fixed batch of {batch}; export the model with a batch of 1")
@@ -99,6 +99,7 @@ class _Lowering:
     ----------
     values, constants : the tensors that depend on the input, and those that do not
     types : element types of the values
+    lowered : the nodes that depend on the input
     """
 
     def __init__(self, model: Model, input_shape: tuple[int, ...]) -> None:
@@ -118,7 +119,9 @@ class _Lowering:
                 self._lower(k, node)
             else:
                 inputs = [self.constants[name] if name else None for name in node.inputs]
-                for name, array in zip([n for n in node.outputs if n], constants(node, inputs, self.model.opset), strict=True):
+                for name, array in zip(
+                    [n for n in node.outputs if n], constants(node, inputs, self.model.opset), strict=True
+                ):
                     self._count(array.size)
                     self.constants[name] = array
         if self.model.output not in self.values:
@@ -137,6 +140,7 @@ class _Lowering:
 
         call = Call(node, inputs, kind != TensorProto.DOUBLE, close)
         self._require_place(call, k)
+        result: Result
         if node.op in ("Cast", "CastLike"):
             result, kind = call.x, self._cast(call, kind)
         elif node.op in OPERATIONS:
@@ -146,7 +150,9 @@ class _Lowering:
         results = result if isinstance(result, list) else [result]
         for j, name in enumerate(node.outputs):
             if j >= len(results) and name in self.last_use:
-                raise call.refuse(f"has a second output `{shown(name)}` that is used; supported: the first output alone")
+                raise call.refuse(
+                    f"has a second output `{shown(name)}` that is used; supported: the first output alone"
+                )
         for name, tensor in zip(node.outputs, results, strict=False):
             if isinstance(tensor, Value):
                 self._count(tensor.affine.n_rows)
@@ -179,53 +185,6 @@ class _Lowering:
     def _count(self, entries: int) -> None:
         self.entries += entries
         if self.entries > MOST_CONNECTIONS:
-            raise InputError(f"the model's tensors have more than {MOST_CONNECTIONS} entries together; load a smaller one")
-
-
-def _verify(network: Network, lowering: _Lowering) -> float:
-    """The largest difference to onnx's reference evaluator, on random inputs and zero.
-
-    Raises
-    ------
-    InputError
-        If the evaluator cannot run the model, or the difference is larger than rounding explains.
-    """
-    model = lowering.model
-    dtype = helper.tensor_dtype_to_np_dtype(model.input_type)
-    x = verify.points(network.input_shape, N_RANDOM).astype(dtype)
-    flat = x.reshape(len(x), -1).astype(np.float64)
-    ours = network.forward(flat)
-    theirs = _reference(lowering, x, ours.shape)
-    tolerance = verify.FACTOR * float(np.finfo(dtype).eps) * verify.rounding(network, flat)
-    # shorter types overflow on the large inputs, which says nothing about the network
-    finite = np.isfinite(theirs)
-    difference = np.abs(ours - theirs)[finite]
-    if not np.all(difference <= tolerance[finite]) or not finite[0].all():
-        raise InputError(
-            f"the network read from the file differs from onnx's reference evaluator by {difference.max(initial=0.0):.3g}, "
-            "more than rounding explains; please report the model, and do not use the network"
-        )
-    return float(difference.max(initial=0.0))
-
-
-def _reference(lowering: _Lowering, x: np.ndarray, shape: tuple[int, ...]) -> Floats:
-    """The outputs of the nodes that were lowered, point by point."""
-    model, nodes = lowering.model, list(lowering.lowered)
-    output, decides = model.output, bool(nodes) and nodes[-1].op == "ArgMax"
-    if decides:
-        output = nodes.pop().inputs[0]
-    read = {name for node in nodes for name in node.inputs}
-    arrays = {name: array for name, array in lowering.constants.items() if name in read}
-    found = np.empty(shape)
-    try:
-        program = evaluator(nodes, [model.input], [output], model.opset, arrays)
-        with np.errstate(all="ignore"):
-            for k, point in enumerate(x):
-                y = np.asarray(program.run(None, {model.input: point[None]})[0], np.float64).reshape(-1)
-                found[k] = y.max() if decides else y
-    except Exception as error:
-        raise InputError(
-            f"onnx's reference evaluator cannot run the model ({type(error).__name__}: {first_line(error)}), so that "
-            "what was read cannot be checked; export the model with another opset"
-        ) from error
-    return found
+            raise InputError(
+                f"the model's tensors have more than {MOST_CONNECTIONS} entries together; load a smaller one"
+            )

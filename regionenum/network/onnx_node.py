@@ -112,6 +112,20 @@ class Call:
             )
         return sizes
 
+    def broadcast(self, *shapes: Sequence[int]) -> tuple[int, ...]:
+        """The shape of several tensors together."""
+        try:
+            return self.sized(np.broadcast_shapes(*map(tuple, shapes)))
+        except ValueError as error:
+            raise self.refuse(f"combines tensors of shapes {', '.join(map(str, shapes))}, which do not fit") from error
+
+    def reduced(self) -> list[int]:
+        """The axes that a reduction brings together; none at all leaves the tensor as it is."""
+        rank, given = len(self.x.shape), self.ints("axes", 1)
+        if not given:
+            return [] if self.node.attributes.get("noop_with_empty_axes", 0) else list(range(rank))
+        return self.axes(given, rank)
+
     def connected(self, n: int) -> None:
         """Refuse a map with more than so many connections."""
         if n > MOST_CONNECTIONS:

@@ -77,7 +77,9 @@ def _sliding(call: Call, size: tuple[int, ...], kernel: tuple[int, ...]) -> _Sli
         else:
             out[k] = steps // stride[k] + 1
         if steps < 0:
-            raise call.refuse(f"has a window of {extent} pixels, larger than its image of shape {size} with its padding")
+            raise call.refuse(
+                f"has a window of {extent} pixels, larger than its image of shape {size} with its padding"
+            )
     windows = Windows(size, tuple(out), kernel, stride, tuple(before), dilation)
     call.connected(math.prod(out) * math.prod(kernel))
     return _Sliding(windows, tuple(behind))
@@ -123,7 +125,11 @@ def conv_transpose(call: Call) -> Value:
     x = _image(call, dim)
     ok = groups >= 1 and len(weight) % groups == 0
     _check_channels(
-        call, groups, (x.shape[1], weight.shape[1] * groups), (len(weight) if ok else -1, weight.shape[1] * groups), bias
+        call,
+        groups,
+        (x.shape[1], weight.shape[1] * groups),
+        (len(weight) if ok else -1, weight.shape[1] * groups),
+        bias,
     )
     stride, dilation = _options(call, dim, "strides", 1, 1), _options(call, dim, "dilations", 1, 1)
     pads, extra = _options(call, dim, "pads", 0, 0, 2), _options(call, dim, "output_padding", 0, 0)
