@@ -149,6 +149,8 @@ def gemm(call: Call) -> Value:
             side = sides[k]
             sides[k] = _swapped(side) if isinstance(side, Value) else side.T
     left, right = sides
+    if left.shape[1] != right.shape[0]:
+        raise call.refuse(f"multiplies matrices of shapes {left.shape} and {right.shape}, which do not fit")
     if isinstance(left, Value):
         product = _times(call, left, np.asarray(right) * alpha)
     elif isinstance(right, Value):

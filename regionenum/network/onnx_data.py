@@ -29,9 +29,9 @@ TYPED = {
 """The field that holds the values of each type that is read, where they are not raw bytes."""
 
 
-def shown(name: str) -> str:
-    """A name from a file, fit for a sentence: one line, not too long."""
-    line = " ".join(name.split())
+def shown(name: str | bytes) -> str:
+    """A name from a file, fit for a sentence: one line, not too long. Names that are not UTF-8 arrive as bytes."""
+    line = " ".join((name if isinstance(name, str) else name.decode("utf-8", "replace")).split())
     return line if len(line) <= 80 else line[:77] + "..."
 
 
