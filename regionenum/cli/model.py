@@ -31,7 +31,7 @@ def add_model(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--relu-after-pooling",
         action="store_true",
-        help="move a ReLU before a max-pooling behind it: the same function, and usually fewer regions",
+        help="take maxima before the ReLU that feeds them: the same function, cut into other regions, mostly fewer",
     )
     parser.add_argument("--argmax", action="store_true", help="split the regions by the largest output, the decision")
 

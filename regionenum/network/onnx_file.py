@@ -184,8 +184,8 @@ class _Reading:
                 )
         try:
             schema = onnx.defs.get_schema(proto.op_type, self.opset, "")
-        # a TypeError where the name is not even UTF-8
-        except (onnx.defs.SchemaError, TypeError) as error:
+        # the others where the name is not even UTF-8
+        except (onnx.defs.SchemaError, TypeError, UnicodeDecodeError) as error:
             raise InputError(f"{where} is no operator of ONNX opset {self.opset}; export the model again") from error
         if not schema.min_input <= len(proto.input) <= schema.max_input or not proto.output:
             raise InputError(

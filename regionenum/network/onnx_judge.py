@@ -41,8 +41,8 @@ def _misjudged(node: Node) -> bool:
     attributes = node.attributes
     if node.op == "ConvTranspose":
         return attributes["group"] != 1 or "output_shape" in attributes
-    same = attributes.get("auto_pad", "").startswith("SAME")
-    return node.op in ("Resize", "Upsample") or (node.op in ("MaxPool", "AveragePool") and same)
+    automatic = attributes.get("auto_pad", "NOTSET") != "NOTSET"
+    return node.op in ("Resize", "Upsample") or (node.op in ("Conv", "MaxPool", "AveragePool") and automatic)
 
 
 def compare(network: Network, model: Model, nodes: Sequence[Node], constants: Mapping[str, np.ndarray]) -> float | None:
