@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ pytest.importorskip("onnxruntime")
 import onnx
 
 import regionenum as rn
+from regionenum.network import onnx_ops
 from regionenum.network.onnx_load import load_onnx
 from regionenum.results.patterns import Packing
 from regionenum.results.schema import fixed_array
@@ -536,6 +538,29 @@ def test_files_from_torch_count_as_the_module_does(tmp_path: Path, make: Any, dy
         pytest.skip("the module loader does not read skip connections yet")
     count = rn.enumerate_regions(ours, box).count
     assert count == rn.enumerate_regions(module_network, box).count > 3
+
+
+@pytest.mark.parametrize("op", ["MaxPool", "AveragePool"])
+@pytest.mark.parametrize("kernel", [[2, 2], [3, 2]])
+def test_all_paddings_of_poolings(tmp_path: Path, op: str, kernel: list[int]) -> None:
+    """Every file is compared with onnx's reference evaluator and with onnxruntime."""
+    all_pads = ([0] * 4, [0, 0, 1, 1], [1, 1, 0, 0], [1, 0, 1, 1])
+    for strides, pads, ceil, dilations in product(([1, 1], [2, 3]), all_pads, (0, 1), ([1, 1], [2, 2])):
+        options: dict[str, Any] = {"strides": strides, "pads": pads, "ceil_mode": ceil, "dilations": dilations}
+        agrees(model([node(op, ["x"], kernel_shape=kernel, **options)], (1, 2, 6, 5), opset=19), tmp_path, (2, 6, 5))
+
+
+def test_what_the_reference_cannot_judge_is_said(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    options: dict[str, Any] = {"coordinate_transformation_mode": "asymmetric", "nearest_mode": "floor"}
+    proto = model([node("Resize", ["x", "", "s"], **options)], (1, 1, 2, 2), {"s": f32(1, 1, 2, 2)})
+    load_onnx(save(proto, tmp_path))
+    assert "not compared with onnx's reference evaluator, which is unreliable for node `n_y` (Resize)" in caplog.text
+
+
+def test_a_network_that_differs_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(onnx_ops.OPERATIONS, "Relu", onnx_ops.OPERATIONS["Abs"])
+    with pytest.raises(rn.InputError, match=r"differs from onnx's reference evaluator by .*; please report the model"):
+        load_onnx(save(model([node("Relu", ["x"])], (1, 4)), tmp_path))
 
 
 def test_acas_xu(tmp_path: Path) -> None:

@@ -6,7 +6,7 @@ filled in, as many inputs as it takes. So the lowering can read them without loo
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -48,6 +48,15 @@ class Node:
     def where(self) -> str:
         """How errors name it."""
         return f"node `{self.label}` ({self.op})"
+
+    def restated(self, changed: dict[str, Any]) -> Node:
+        """The node with some attributes replaced."""
+        proto = onnx.NodeProto()
+        proto.CopyFrom(self.proto)
+        del proto.attribute[:]
+        proto.attribute.extend(a for a in self.proto.attribute if a.name not in changed)
+        proto.attribute.extend(onnx.helper.make_attribute(name, value) for name, value in changed.items())
+        return replace(self, attributes=self.attributes | changed, proto=proto)
 
 
 @dataclass(frozen=True)

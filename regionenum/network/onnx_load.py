@@ -159,7 +159,7 @@ class _Lowering:
                 self.values[name], self.types[name] = tensor, kind
             else:
                 self.constants[name] = tensor
-        self.lowered.append(node)
+        self.lowered.append(node.restated(call.explicit) if call.explicit else node)
         # what no later node reads is not carried along
         for name in [name for name in self.values if self.last_use.get(name, -1) <= k]:
             del self.values[name]

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from typing import TypeAlias
+from dataclasses import dataclass, field
+from typing import Any, TypeAlias
 
 import numpy as np
 
@@ -33,12 +33,14 @@ class Call:
     inputs : in the node's order
     single : whether the tensors that depend on the input are float32 or shorter
     closing : closes a layer under this node's name: (value, units, shape of their outputs) -> the outputs
+    explicit : attributes that say explicitly what others leave to be worked out, for the reference evaluator
     """
 
     node: Node
     inputs: Sequence[Input]
     single: bool
     closing: Callable[[Value, Units, Sequence[int]], Value]
+    explicit: dict[str, Any] = field(default_factory=dict)
 
     def refuse(self, why: str) -> InputError:
         """The error that refuses this node."""

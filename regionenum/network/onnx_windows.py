@@ -80,6 +80,8 @@ def _sliding(call: Call, size: tuple[int, ...], kernel: tuple[int, ...]) -> _Sli
             raise call.refuse(
                 f"has a window of {extent} pixels, larger than its image of shape {size} with its padding"
             )
+    if auto != "NOTSET":
+        call.explicit.update(auto_pad="NOTSET", pads=(*before, *behind))
     windows = Windows(size, tuple(out), kernel, stride, tuple(before), dilation)
     call.connected(math.prod(out) * math.prod(kernel))
     return _Sliding(windows, tuple(behind))
