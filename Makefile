@@ -42,7 +42,7 @@ types: $(VENV)/.ready
 $(VENV)/.ready: pyproject.toml
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check $(TORCH)
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[torch,benchmarks,test]'
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[torch,onnx,benchmarks,test]'
 	$(BIN)/regionenum doctor
 	touch $@
 

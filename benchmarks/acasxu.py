@@ -13,9 +13,6 @@ import os
 import sys
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
-
-import numpy as np
 
 import regionenum as rn
 from benchmarks import machine
@@ -51,78 +48,23 @@ PROPERTIES = {
 }
 
 
-def read_module(path: Path) -> Any:
-    """The torch module of an ONNX graph Sub, Flatten, (MatMul, Add, Relu)*, MatMul, Add, each fed by the one before.
+SHAPE = (1, 1, 5)
+"""Of one input."""
 
-    Subtracting the constant becomes an affine layer of its own. The float32 weights become float64 without rounding.
+
+def read_network(path: Path) -> rn.Network:
+    """The network of an ACAS Xu file.
 
     Raises
     ------
     InputError
-        If the graph is anything else.
+        If the file is another network.
     """
-    import onnx
-    import torch
-    from onnx import numpy_helper
-    from torch import nn
-
-    graph = onnx.load(path).graph
-    arrays = {tensor.name: numpy_helper.to_array(tensor).astype(np.float64) for tensor in graph.initializer}
-    inputs = [value.name for value in graph.input if value.name not in arrays]
-    if len(inputs) != 1 or len(graph.output) != 1:
-        raise _not_the_network(path, f"{len(inputs)} inputs and {len(graph.output)} outputs")
-    n_hidden = (len(graph.node) - 4) // 3
-    expected = ["Sub", "Flatten", *["MatMul", "Add", "Relu"] * n_hidden, "MatMul", "Add"]
-    if [node.op_type for node in graph.node] != expected:
-        raise _not_the_network(path, f"nodes {', '.join(node.op_type for node in graph.node)}")
-
-    layers: list[nn.Module] = []
-    value, matrix = inputs[0], np.zeros((0, 0))
-    for node in graph.node:
-        constants = [name for name in node.input if name in arrays]
-        # the constant is the second operand: a difference and a product of matrices are not symmetric
-        takes_constant = node.op_type in ("Sub", "MatMul", "Add")
-        if list(node.input) != [value, *constants] or len(constants) != takes_constant or len(node.output) != 1:
-            raise _not_the_network(path, f"node {node.output[0]} reads {', '.join(node.input)}")
-        value = node.output[0]
-        if node.op_type == "Sub":
-            constant = arrays[constants[0]].ravel()
-            layers.append(_linear(np.eye(len(constant)), -constant))
-        elif node.op_type == "Flatten":
-            # the value has shape (1, 1, 1, n): flattening from axis 1 gives the n inputs in order
-            axes = [attribute.i for attribute in node.attribute if attribute.name == "axis"]
-            if axes != [1]:
-                raise _not_the_network(path, f"flattening with axis {axes}")
-        elif node.op_type == "MatMul":
-            matrix = arrays[constants[0]]
-        elif node.op_type == "Add":
-            layers.append(_linear(matrix.T, arrays[constants[0]]))
-        else:
-            layers.append(nn.ReLU())
-    if value != graph.output[0].name:
-        raise _not_the_network(path, f"the output {graph.output[0].name}, which is not that of the last node")
-    with torch.no_grad():
-        return nn.Sequential(*layers).eval()
-
-
-def _linear(weight: np.ndarray, bias: np.ndarray) -> Any:
-    import torch
-    from torch import nn
-
-    n_out, n_in = weight.shape
-    linear = nn.Linear(n_in, n_out, dtype=torch.float64)
-    if bias.shape != (n_out,):
-        raise InputError(f"a bias of shape {bias.shape} follows a weight of shape {weight.shape}")
-    with torch.no_grad():
-        linear.weight.copy_(torch.tensor(weight))
-        linear.bias.copy_(torch.tensor(bias))
-    return linear
-
-
-def _not_the_network(path: Path, found: str) -> InputError:
-    return InputError(
-        f"{path} has {found}; expected one chain Sub, Flatten, (MatMul, Add, Relu)*, MatMul, Add, as in {FILE}"
-    )
+    network = rn.load(path)
+    widths = [layer.n_out for layer in network.layers]
+    if network.input_shape != SHAPE or widths != [50] * 6 + [5]:
+        raise InputError(f"{path} has inputs of shape {network.input_shape} and layers of {widths}; expected {FILE}")
+    return network
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -136,7 +78,7 @@ def main(argv: list[str] | None = None) -> int:
         print(f"acasxu: {path} does not exist; give its folder with --data DIR or REGIONENUM_ACASXU", file=sys.stderr)
         return 2
     try:
-        network = rn.load(read_module(path), np.zeros((1, 5)))
+        network = read_network(path)
     except InputError as error:
         print(f"acasxu: {error}", file=sys.stderr)
         return 2

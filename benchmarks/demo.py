@@ -15,6 +15,7 @@ from pathlib import Path
 import regionenum as rn
 from regionenum.cli.config import read_config
 from regionenum.cli.doctor import star_network
+from regionenum.cli.model import describe_model, model_options, read_model
 from regionenum.cli.session import run_session
 from regionenum.errors import InputError
 
@@ -34,10 +35,11 @@ def main(argv: list[str] | None = None) -> int:
     for path in options.configs:
         print(f"\n{'-' * 100}\n{leading_comment(path)}\n", flush=True)
         config = read_config(path)
+        model = model_options(config)
         code = run_session(
-            rn.load(config.model),
+            read_model(**model),
             config.domain.build(),
-            model=config.model,
+            model=describe_model(**model),
             record=config.record,
             engine=config.engine,
             out=None,

@@ -18,9 +18,6 @@ import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
-
-import regionenum as rn
 from benchmarks import acasxu, machine
 from benchmarks.speed_product import network as seeded_network
 from regionenum.network.storage import save_npz
@@ -75,7 +72,7 @@ def _rows(folder: Path) -> list[Row]:
     if path.is_file():
         known = acasxu.PROPERTIES[1]
         model = folder / "acasxu.npz"
-        save_npz(rn.load(acasxu.read_module(path), np.zeros((1, 5))), model)
+        save_npz(acasxu.read_network(path), model)
         box = [",".join(map(str, known.lower)), ",".join(map(str, known.upper))]
         rows.append(Row("ACAS Xu 1_1, property 1", model, box, known.regions[-1]))
     else:

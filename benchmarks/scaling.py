@@ -311,7 +311,7 @@ def main(argv: list[str] | None = None) -> int:
             print(f"scaling: {path} does not exist; give its folder in REGIONENUM_ACASXU", file=sys.stderr)
             return 2
         known, name = acasxu.PROPERTIES[options.acasxu], f"ACAS Xu 1_1, property {options.acasxu}"
-        network = rn.load(acasxu.read_module(path), np.zeros((1, 5)))
+        network = acasxu.read_network(path)
         problem = Problem.over(network, rn.Box(known.lower, known.upper))
     else:
         name, box = options.widths, rn.Box(-options.half_width, options.half_width)

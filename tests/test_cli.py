@@ -5,6 +5,7 @@ import subprocess
 import sys
 from io import StringIO
 
+import numpy as np
 import pytest
 from rich.console import Console
 
@@ -13,7 +14,9 @@ from regionenum.cli import count, doctor, main
 from regionenum.cli.doctor import star_network
 from regionenum.cli.progress import progress_display, progress_line
 from regionenum.cli.tables import show_result
+from regionenum.network.layers import Layer, Network
 from regionenum.network.storage import save_npz
+from regionenum.network.units import RELU, Units
 from regionenum.results.progress import Progress
 from tests.line import LineEngine
 from tests.test_schema import BOX, NET
@@ -59,6 +62,50 @@ def test_count(capsys, model, bounds, regions):
     assert main(["count", model, *bounds, "--json"]) == 0
     found = json.loads(capsys.readouterr().out)
     assert (found["count"], found["complete"], found["exact"]) == (regions, True, False)
+
+
+def test_models_of_other_kinds(capsys, tmp_path):
+    pytest.importorskip("onnx")
+    from tests.onnx_models import model as onnx_model
+    from tests.onnx_models import node, save
+
+    open_size = ("n", 1, "width")
+    path = save(onnx_model([node("Abs", ["x"], "h"), node("ReduceMax", ["h"], keepdims=0)], open_size), tmp_path)
+    assert main(["count", str(path), "--box", "-1", "1", "--input-shape", "1,2", "--json"]) == 0
+    # the larger of |x| and |y|: four signs, and two winners each
+    assert json.loads(capsys.readouterr().out)["count"] == 8
+    config = tmp_path / "c.toml"
+    config.write_text('model = "net.onnx"\ninput_shape = [1, 2]\n[domain]\nkind = "box"\nlower = -1\nupper = 1\n')
+    out = tmp_path / "run"
+    assert main(["run", str(config), "--out", str(out)]) == 0
+    said = json.loads((out / "config.json").read_text())
+    assert (said["model"], said["input_shape"]) == (str(path), [1, 2])
+    assert "state" not in said
+    capsys.readouterr()
+    assert "(1,) does not fit" in error_of(capsys, 2, "run", str(config), "--set", "input_shape=[1]")
+
+
+def test_changes_of_a_model(capsys, tmp_path):
+    pytest.importorskip("regionenum.network.transform")
+    relu_after_pooling = Network(
+        (
+            Layer("relu", np.eye(2), np.zeros(2), Units.pointwise(RELU, 2)),
+            Layer("pool", np.eye(2), np.zeros(2), Units.maxima([[0, 1]])),
+        ),
+        (2,),
+    )
+    path = tmp_path / "net.npz"
+    save_npz(relu_after_pooling, path)
+    counts = []
+    for options in ([], ["--relu-after-pooling"]):
+        assert main(["count", str(path), "--box", "-1", "1", "--json", *options]) == 0
+        counts.append(json.loads(capsys.readouterr().out)["count"])
+    # signs of two values with the larger where both are positive; the larger, and its sign
+    assert counts == [5, 4]
+    # where both are positive, the larger decides; where none is, they are the same
+    save_npz(Network(relu_after_pooling.layers[:1], (2,)), path)
+    assert main(["count", str(path), "--box", "-1", "1", "--json", "--argmax"]) == 0
+    assert json.loads(capsys.readouterr().out)["count"] == 5
 
 
 def test_options_may_precede_the_model(capsys, model):

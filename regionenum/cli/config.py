@@ -1,6 +1,6 @@
 """Configuration files of `regionenum run`.
 
-model = "net.npz"            # relative to this file
+model = "net.npz"            # relative to this file; .npz, .onnx, .pt2, or "package.module:function"
 
 [domain]
 kind = "box"
@@ -36,6 +36,7 @@ import msgspec
 
 from regionenum.domain import Box, Domain, Polytope, Slice, WholeSpace
 from regionenum.errors import InputError
+from regionenum.network.load import is_factory
 
 _Table = TypeVar("_Table", bound=msgspec.Struct)
 
@@ -114,10 +115,11 @@ KINDS: dict[str, type[msgspec.Struct]] = {
 
 
 class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """A configuration; `model` is resolved against the file's folder, `out` against the working directory.
+    """A configuration; `model` and `state` are resolved against the file's folder, `out` against the working directory.
 
     Attributes
     ----------
+    state, input_shape, relu_after_pooling, argmax : see `regionenum.cli.model`
     workers : worker processes, or "auto"; under MPI the ranks are the workers
     time_limit, commit_seconds : seconds until the run stops, and between two commits at most
     """
@@ -132,6 +134,10 @@ class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     time_limit: Annotated[float, msgspec.Meta(ge=0)] | None = None
     max_regions: Annotated[int, msgspec.Meta(ge=1)] | None = None
     commit_seconds: Annotated[float, msgspec.Meta(ge=0)] | None = None
+    state: str | None = None
+    input_shape: list[Annotated[int, msgspec.Meta(ge=1)]] | None = None
+    relu_after_pooling: bool = False
+    argmax: bool = False
 
 
 def read_config(path: str | Path, overrides: list[str] | None = None) -> Config:
@@ -147,7 +153,9 @@ def read_config(path: str | Path, overrides: list[str] | None = None) -> Config:
     for override in overrides or []:
         _apply(content, override)
     config = _converted(content, Config, path)
-    return msgspec.structs.replace(config, model=str(path.parent / config.model))
+    here = {"model": config.model} | ({} if config.state is None else {"state": config.state})
+    resolved = {key: value if is_factory(value) else str(path.parent / value) for key, value in here.items()}
+    return msgspec.structs.replace(config, **resolved)
 
 
 class _DomainFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

@@ -6,6 +6,7 @@ import argparse
 from typing import TYPE_CHECKING
 
 from regionenum.cli.limits import Limits, add_limits
+from regionenum.cli.model import add_model, describe_model, model_options, read_model
 from regionenum.errors import InputError
 
 if TYPE_CHECKING:
@@ -23,7 +24,7 @@ def add_parser(verbs: argparse._SubParsersAction) -> None:
         description="Count the linear regions of a model over a domain, with the dimensions of their maps layer by layer.",
         allow_abbrev=False,
     )
-    parser.add_argument("model", metavar="MODEL", help="the network, a .npz file")
+    add_model(parser)
     domain = parser.add_mutually_exclusive_group(required=True)
     domain.add_argument(
         "--box",
@@ -101,12 +102,12 @@ def _run(arguments: argparse.Namespace) -> int:
         raise InputError("--maps needs recorded regions; add --record regions")
     # imported when a verb runs, so that help stays light
     from regionenum.cli.session import run_session
-    from regionenum.network.load import load
 
+    options = model_options(arguments)
     return run_session(
-        load(arguments.model),
+        read_model(**options),
         _domain(arguments),
-        model=arguments.model,
+        model=describe_model(**options),
         record=arguments.record,
         engine=arguments.engine,
         out=arguments.out,

@@ -6,6 +6,7 @@ import argparse
 from pathlib import Path
 
 from regionenum.cli.limits import Limits, add_limits
+from regionenum.cli.model import describe_model, model_options, read_model
 from regionenum.errors import InputError
 
 
@@ -39,17 +40,17 @@ def _run(arguments: argparse.Namespace) -> int:
     # imported when a verb runs, so that help stays light
     from regionenum.cli.config import read_config
     from regionenum.cli.session import run_session
-    from regionenum.network.load import load
     from regionenum.results.reopen import holds_run
 
     config = read_config(arguments.config, arguments.set)
     out = arguments.out or config.out
     if not out and (config.record != "none" or arguments.resume):
         raise InputError(f"{arguments.config}: no run directory; give --out DIR, or set `out` in the configuration")
+    options = model_options(config)
     return run_session(
-        load(config.model),
+        read_model(**options),
         config.domain.build(),
-        model=config.model,
+        model=describe_model(**options),
         record=config.record,
         engine=config.engine,
         out=out or None,

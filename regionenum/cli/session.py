@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import shlex
 import sys
+from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from regionenum.cli.limits import STOPPED, Limits
 from regionenum.cli.progress import progress_display
@@ -28,16 +29,19 @@ def run_session(
     out: str | None,
     limits: Limits | None = None,
     ranks: World | None = None,
-    model: str | None = None,
+    model: Mapping[str, Any] | None = None,
     resume: bool = False,
     exact: bool = False,
     as_json: bool = False,
     maps: bool = False,
 ) -> int:
-    """Enumerate, print the result, and return the exit code: 0, 75 if it stopped for a reason, 130 after two Ctrl-C."""
+    """Enumerate, print the result, and return the exit code: 0, 75 if it stopped for a reason, 130 after two Ctrl-C.
+
+    model : where the network came from, for the record
+    """
     refuse_unavailable(exact=exact)
     config = {
-        "model": model and str(Path(model).resolve()),
+        **(model or {"model": None}),
         "domain": domain.describe(),
         "record": record,
         "exact": exact,
