@@ -8,6 +8,8 @@ import math
 import sys
 from typing import TYPE_CHECKING, Any
 
+from regionenum.cli.model import add_model, model_options, read_model
+
 if TYPE_CHECKING:
     from regionenum.network.describe import Description
     from regionenum.network.filters import Filter
@@ -21,7 +23,7 @@ def add_parser(verbs: argparse._SubParsersAction) -> None:
         description="Print the layers of a model, its units, and upper bounds on the number of regions.",
         allow_abbrev=False,
     )
-    parser.add_argument("model", metavar="MODEL", help="the network, as for `count`")
+    add_model(parser)
     parser.add_argument("--json", action="store_true", help="print one JSON object instead of a table")
     parser.set_defaults(run=_run)
 
@@ -32,9 +34,8 @@ def _run(arguments: argparse.Namespace) -> int:
     from rich.text import Text
 
     from regionenum.cli.tables import PLAIN_WIDTH, plain_table
-    from regionenum.network.load import load
 
-    description = load(arguments.model).describe()
+    description = read_model(**model_options(arguments)).describe()
     if arguments.json:
         print(json.dumps(as_dict(description)))
         return 0

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Sequence
-from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -56,13 +55,13 @@ def read_model(
     InputError
         If the model cannot be loaded or changed as given.
     """
+    from regionenum.network import transform
     from regionenum.network.load import load
 
     network = load(model, state=state, input_shape=None if input_shape is None else tuple(input_shape))
-    for name, wanted in (("relu_after_pooling", relu_after_pooling), ("with_decision", argmax)):
-        if wanted:
-            network = getattr(import_module("regionenum.network.transform"), name)(network)
-    return network
+    if relu_after_pooling:
+        network = transform.relu_after_pooling(network)
+    return transform.with_decision(network) if argmax else network
 
 
 def describe_model(
