@@ -59,12 +59,12 @@ class MaxPool(OpRun):
             first = [o * d for o, d in zip(offset, dilations, strict=True)]
             steps = zip(first, out, strides, strict=True)
             every: list[Any] = [slice(start, start + (n - 1) * s + 1, s) for start, n, s in steps]
-            shifted.append(image[tuple([slice(None), slice(None), *every])])
+            shifted.append(image[(slice(None), slice(None), *every)])
         return (np.max(shifted, axis=0),)
 
 
 def _misjudged(node: Node) -> bool:
-    """Whether onnx 1.16 to 1.23 are known to run this node wrongly, or not at all; the tests ask onnxruntime."""
+    """Whether onnx 1.17 and 1.23 are known to run this node wrongly, or not at all; the tests ask onnxruntime."""
     attributes = node.attributes
     if node.op == "ConvTranspose":
         return attributes["group"] != 1 or "output_shape" in attributes
