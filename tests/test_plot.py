@@ -13,7 +13,7 @@ from hypothesis import assume, given, settings
 
 import regionenum as rn
 from regionenum.analysis.colouring import CLASSES, DIMENSIONS, LIGHT, coloured, neighbours
-from regionenum.analysis.picture import Axes, Fill, picture
+from regionenum.analysis.picture import Axes, Fill, chart_of, picture
 from regionenum.analysis.polygons import Polygons, class_polygons, output_values, region_polygons
 from regionenum.analysis.pullback import ROUNDING, HalfSpaces, Pullback, coordinates
 from regionenum.cli import main
@@ -25,6 +25,7 @@ from regionenum.network.transform import with_decision
 from regionenum.network.units import RELU, Units
 from regionenum.results.patterns import Packing
 from regionenum.results.schema import fixed_array
+from tests.line import relu_chain
 from tests.strategies import cases
 
 BUDGET = settings(max_examples=60, deadline=None)
@@ -389,3 +390,25 @@ def test_the_examples_of_the_readme_run(matplotlib, tmp_path, monkeypatch, capsy
         exec(example, {})
     assert (tmp_path / "plane.png").read_bytes().startswith(b"\x89PNG")
     assert "`pool` is taken before `conv_relu`" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    "domain",
+    [
+        rn.WholeSpace(),
+        rn.l1_ball([0.1, -0.2], 1.5),
+        rn.Polytope([[1.0, 2.0], [-3.0, 1.0]], [0.5, 1.0], within=rn.Box(-2, 2)),
+        rn.Slice([0.0, 0.1], [[1.0, 0.5], [-0.5, 1.0]], within=rn.Box(-1, 1)),
+    ],
+)
+def test_other_domains_are_filled_too(domain, tmp_path):
+    rng = np.random.default_rng(5)
+    net = relu_chain((rng.normal(size=(5, 2)), rng.normal(size=5)), (rng.normal(size=(4, 5)), rng.normal(size=4)))
+    result = rn.enumerate_regions(net, domain, record="regions")
+    drawn = picture(result)
+    chart = chart_of(result)
+    assert (drawn.polygons.size > 0).all()
+    assert len(drawn.polygons.size) == result.count
+    whole = Polygons.domain(chart, 1)
+    np.testing.assert_allclose(drawn.polygons.areas.sum(), whole.areas.sum(), rtol=1e-9)
+    assert len(result.plot(path=tmp_path / "p.png").collections) == 1

@@ -23,6 +23,9 @@ if TYPE_CHECKING:
 
 Fill: TypeAlias = Literal["region", "dimension", "class"]
 
+WINDOW = 1.25
+"""A picture of a whole space reaches that many times as far as the farthest witness."""
+
 
 @dataclass(frozen=True)
 class Picture:
@@ -63,7 +66,7 @@ class Axes:
             names = [", ".join(map(str, np.unravel_index(k, input_shape))) for k in inputs]
             labels = tuple(f"input ({name})" if len(input_shape) > 1 else f"input {name}" for name in names)
             return cls(forms[inputs, -1], forms[inputs, np.arange(chart.dim)], labels)
-        return cls(np.zeros(chart.dim), np.ones(chart.dim), tuple(f"coordinate {k}" for k in range(chart.dim)))
+        return cls(*chart.bounds, tuple(f"coordinate {k}" for k in range(chart.dim)))
 
     def of_points(self, y: Floats) -> Floats:
         """Picture coordinates of points y (..., d) of the domain."""
@@ -109,8 +112,15 @@ def picture(result: Result, fill: Fill = "region", layer: int | str | None = Non
 
 
 def chart_of(result: Result) -> Chart:
-    """The coordinates of a result's domain."""
-    return Problem.over(result.network, result.domain).chart
+    """The coordinates of a result's domain; of a whole space those of a cube that holds the witness of every region."""
+    chart = Problem.over(result.network, result.domain).chart
+    if not chart.whole:
+        return chart
+    x = fixed_array(result.regions.column("witness"))
+    y = np.linalg.lstsq(chart.directions.toarray(), (x - chart.origin).T, rcond=None)[0]
+    reach = WINDOW * max(1.0, float(np.abs(y).max(initial=0.0)))
+    half = np.full(chart.dim, reach)
+    return Chart(chart.origin, chart.directions, lower=-half, width=2.0 * half)
 
 
 def pieces_of(result: Result) -> Pieces:

@@ -50,10 +50,11 @@ def coordinates(chart: Chart) -> Floats:
 def half_spaces_of(chart: Chart) -> Floats:
     """The forms (n, d + 1) of the conditions that bound the domain: all that plots need to know of its shape.
 
-    The unit cube: y_i >= 0 and 1 - y_i >= 0. A domain with more conditions adds them here.
+    Those of the unit cube, y_i >= 0 and 1 - y_i >= 0, and the chart's constraints.
     """
-    d = chart.dim
-    return np.block([[np.eye(d), np.zeros((d, 1))], [-np.eye(d), np.ones((d, 1))]])
+    d, extra = chart.dim, chart.half_spaces
+    cube = np.block([[np.eye(d), np.zeros((d, 1))], [-np.eye(d), np.ones((d, 1))]])
+    return np.concatenate([cube, np.column_stack([-extra.normal, extra.level])])
 
 
 def blocks(network: Network, dim: int, n: int) -> Iterator[slice]:
