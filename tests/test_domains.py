@@ -522,3 +522,25 @@ def test_few_decisions_are_doubtful_in_the_whole_space():
     """All hyperplanes of the homogenised problem meet in one point; that alone makes no decision doubtful."""
     found = explore(ENGINES["compiled"](), Problem.over(random_relu(0, 3, 10, 8), WholeSpace()))
     assert found.counters.doubtful <= found.counters.tests / 100
+
+
+@pytest.mark.parametrize("k", [2, 3, 5])
+def test_slices_between_images_lose_no_side(k):
+    """Most pixels are exactly 0 or 1 in some image, so that many sides of the box meet in the corners of the slice."""
+    rng = np.random.default_rng(k)
+    images = np.round(rng.uniform(size=(k + 1, 784)) * 4) / 4 * (rng.random((k + 1, 784)) < 0.4)
+    domain = Slice.through(images, within=Box(0.0, 1.0))
+    chart = domain.chart((784,))
+    lower, width = chart.bounds
+    # points around the simplex of the images, inside and outside
+    s = (
+        rng.dirichlet(np.ones(k + 1), 2000)[:, 1:] * rng.uniform(0.8, 1.2, (2000, 1))
+        + rng.normal(size=(2000, k)) * 0.02
+    )
+    x = images[0] + s @ (images[1:] - images[0])
+    moving = (images != images[0]).any(axis=0)
+    by_box = ((x > 0) & (x < 1))[:, moving].all(axis=1)
+    y = (s - lower) / width
+    by_sides = (y @ chart.half_spaces.normal.T < chart.half_spaces.level).all(axis=1) & ((y > 0) & (y < 1)).all(axis=1)
+    assert np.array_equal(by_box, by_sides)
+    assert 100 < by_box.sum() < 1900

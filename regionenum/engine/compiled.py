@@ -28,7 +28,7 @@ from regionenum.engine.interface import (
 )
 from regionenum.engine.pace import Pace
 from regionenum.engine.simplex_kernel import N_BASIC, N_ROWS, ROW_VAR, SIZE, locate, witness_point
-from regionenum.engine.subtree_kernel import OPEN_DECISION, load
+from regionenum.engine.subtree_kernel import OPEN_DECISION, load, load_domain
 from regionenum.engine.tables import CUT, GROUP, UNIT, Tables, make_tables
 from regionenum.engine.walk_kernel import walk_tree
 from regionenum.engine.walk_state import (
@@ -56,7 +56,7 @@ from regionenum.engine.walk_state import (
 )
 from regionenum.errors import EngineError
 from regionenum.network.layers import Layer, Network
-from regionenum.network.units import RELU, Floats, Units
+from regionenum.network.units import RELU, Floats, Ints, Units
 
 BATCH_SECONDS = 0.25
 BUFFER_BYTES = 8 << 20
@@ -115,10 +115,23 @@ class CompiledExplorer:
     def __init__(self, problem: Problem, record: Record) -> None:
         self._problem, self._record = problem, record
         self._tables = make_tables(problem)
+        self._first_constraint = int(self._tables.at[1, CUT]) - len(problem.chart.half_spaces)
+        self._domain: tuple[Floats, Ints] | None = None
         rows = _buffer_rows(self._tables) if record != Record.NONE else 0
         self._walk = make_walk(problem, self._tables, rows)
         self._subtree = self.root
         self._finished, self._first_number = True, 0
+
+    def _domain_cell(self) -> tuple[Floats, Ints]:
+        """The domain as a cell, of which every subtree's cell is a part."""
+        while True:
+            status = load_domain(self._tables, self._walk, self._first_constraint)
+            if status != DICTIONARY_FULL:
+                break
+            self._grow(status)
+        if status == GAVE_UP:
+            raise EngineError("the domain could not be cut out of its cube; report the network and the domain")
+        return self._walk.cells[0].copy(), self._walk.labels[0].copy()
 
     @property
     def root(self) -> Subtree:
@@ -126,7 +139,7 @@ class CompiledExplorer:
         at = self._tables.at
         sides = np.full(at[1, CUT], OPEN_DECISION, np.int8)
         # the constraints are the last cuts of layer 0
-        sides[at[1, CUT] - len(self._problem.chart.half_spaces) :] = 1
+        sides[self._first_constraint :] = 1
         return Subtree(
             layer=0,
             sides=sides,
@@ -144,16 +157,20 @@ class CompiledExplorer:
     def start(self, subtree: Subtree, first_number: int = 0) -> None:
         """Begin a subtree; the cells found are numbered from `first_number`."""
         counters = self._walk.tally.counters.copy()
+        if self._domain is None:
+            self._domain = self._domain_cell()
         while True:
             status = load(
                 self._tables,
                 self._walk,
+                *self._domain,
                 subtree.layer,
                 subtree.sides,
                 subtree.winners,
                 subtree.witness,
                 subtree.parent,
                 first_number,
+                self._first_constraint,
             )
             if status != DICTIONARY_FULL:
                 break

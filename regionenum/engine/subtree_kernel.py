@@ -14,15 +14,23 @@ from regionenum.engine.group_kernel import difference_row
 from regionenum.engine.layer_kernel import norm, pull_back, read_cut, scale_normal, slope_and_level
 from regionenum.engine.policy import kernel
 from regionenum.engine.rank_kernel import layer_rank
+from regionenum.engine.refresh_kernel import refresh, variable_row
 from regionenum.engine.simplex_kernel import (
+    AGE,
     BLOCK,
+    COL_FLIP,
+    COL_VAR,
+    COLUMN,
     COLUMN_WITNESS,
     CONE,
     FAILED,
     N_ROWS,
     OPTIMAL,
     SIZE,
+    VALUE,
+    WITNESS,
     append_row,
+    copy_cell,
     drop_row,
     express,
     locate,
@@ -102,19 +110,55 @@ def _impose_winner(tables, walk, layer, u, winner):
 
 
 @kernel
-def load(tables, walk, layer, sides, winners, witness, parent, first_number):
+def load_domain(tables, walk, first_constraint):
+    """Make cell 0 the domain: the unit cube, cut by the constraints (the cuts of layer 0 from that one on).
+
+    FINISHED, DICTIONARY_FULL (make room, load again) or GAVE_UP.
+    """
+    table, label = walk.cells[0], walk.labels[0]
+    unit_cube(table, label)
+    label[SIZE, CONE] = 1 if tables.one > 0 else 0
+    for c in range(first_constraint, tables.at[1, CUT]):
+        if label[SIZE, N_ROWS] + 2 * BLOCK > table.shape[1]:
+            return DICTIONARY_FULL
+        outcome = _impose_cut(tables, walk, 0, c, 1)
+        if outcome in (BROKEN, DECIDED):
+            return GAVE_UP
+    if label[SIZE, AGE] > 0:
+        refresh(tables, walk.images, table, label, walk.normal, walk.system)
+    return FINISHED
+
+
+@kernel
+def _place_witness(tables, walk, witness):
+    """Move the witness of cell 0 to a point z."""
+    table, label = walk.cells[0], walk.labels[0]
+    for j in range(tables.dim):
+        value = variable_row(tables, walk.images, label[COL_VAR, j], label[COL_FLIP, j], walk.normal)
+        for k in range(tables.dim):
+            value += walk.normal[k] * witness[k]
+        table[COLUMN_WITNESS, j] = max(value, 0.0)
+    for i in range(label[SIZE, N_ROWS]):
+        value = table[VALUE, i]
+        for j in range(tables.dim):
+            value += table[COLUMN + j, i] * table[COLUMN_WITNESS, j]
+        table[WITNESS, i] = value
+
+
+@kernel
+def load(tables, walk, domain, domain_label, layer, sides, winners, witness, parent, first_number, first_constraint):
     """Start the walk at the subtree with these decisions; FINISHED, DICTIONARY_FULL (make room, load again) or GAVE_UP.
 
     sides : (cuts of layers 0 .. layer,) side or OPEN_DECISION; winners : (units of layers 0 .. layer,) likewise; those
     of layers before `layer` are all decided. witness : (dim,) a point inside, or empty. parent : number of the cell of
-    the layer before. first_number : number of the first cell found.
+    the layer before. first_number : number of the first cell found. domain, domain_label : the cell of `load_domain`.
     """
     table, label, path, at = walk.cells[0], walk.labels[0], walk.tally.path, tables.at
-    unit_cube(table, label)
-    label[SIZE, CONE] = 1 if tables.one > 0 else 0
+    if domain_label[SIZE, N_ROWS] + 2 * BLOCK > table.shape[1]:
+        return DICTIONARY_FULL
+    copy_cell(domain, domain_label, table, label)
     if witness.shape[0] > 0:
-        for k in range(tables.dim):
-            table[COLUMN_WITNESS, k] = witness[k]
+        _place_witness(tables, walk, witness)
     path[OPEN, :] = 0
     path[CHILDREN_SO_FAR, :] = 0
     path[RANK, 0] = tables.free
@@ -126,13 +170,16 @@ def load(tables, walk, layer, sides, winners, witness, parent, first_number):
         for c in range(at[k, CUT], at[k + 1, CUT]):
             if sides[c] == OPEN_DECISION:
                 continue
+            if k == layer:
+                walk.given[c] = 1
+            if k == 0 and c >= first_constraint:
+                walk.images.cut_side[c] = 1
+                continue
             if label[SIZE, N_ROWS] + 2 * BLOCK > table.shape[1]:
                 return DICTIONARY_FULL
             outcome = _impose_cut(tables, walk, k, c, sides[c])
             if outcome in (BROKEN, DECIDED):
                 return GAVE_UP
-            if k == layer:
-                walk.given[c] = 1
         for u in range(at[k, UNIT], at[k + 1, UNIT]):
             if winners[u] == OPEN_DECISION:
                 continue
