@@ -69,7 +69,7 @@ def test_constants_and_conversions_follow_the_precision_of_the_program(tmp_path:
     network = load_program(saved(module, x, tmp_path / "a.pt2"))
     expected = module.fc.double()(x.double()) + 0.1
     np.testing.assert_allclose(network.forward(x.numpy()), expected.detach().numpy(), rtol=1e-14)
-    with pytest.raises(InputError, match="converts to torch.float16, which is not affine"):
+    with pytest.raises(InputError, match=r"converts to torch\.float16, which is not affine"):
         load_program(saved(Function(lambda x: x.to(torch.float16)), x, tmp_path / "b.pt2"))
 
 
