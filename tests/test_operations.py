@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import random
+import tracemalloc
 from collections.abc import Callable
 from functools import partial
 from typing import Any
@@ -466,6 +468,55 @@ def test_networks_that_branch(name: str) -> None:
     network = check_values(seeded(make), shape)
     assert [(layer.name, layer.n_out) for layer in network.layers] == layers
     assert sum(check_regions(network, seed) for seed in range(3)) > 3
+
+
+class Tangled(nn.Module):
+    """A random graph: every step reads values of any age."""
+
+    def __init__(self, seed: int) -> None:
+        super().__init__()
+        torch.manual_seed(seed)
+        self.seed, self.fc = seed, nn.ModuleList(nn.Linear(4, 4) for _ in range(3))
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        draw = random.Random(self.seed)
+        steps: list[Callable[[torch.Tensor, torch.Tensor], torch.Tensor]] = [
+            lambda a, b: F.relu(a),
+            lambda a, b: draw.choice(list(self.fc))(a),
+            lambda a, b: a - 0.5 * b,
+            lambda a, b: torch.maximum(a, b),
+            lambda a, b: torch.cat([a[:, 2:], b.chunk(2, 1)[0]], 1),
+            lambda a, b: torch.stack([a, b.flip(1)], 1).max(1).values,
+            lambda a, b: a.view(2, 2).clamp(-1, 0.7).view(1, 4),
+            lambda a, b: (a + b).relu_() + a.sum(1, keepdim=True),
+            lambda a, b: (a * 1.5).add_(b).abs_(),
+            lambda a, b: F.max_pool1d(a.unsqueeze(1), 3, 1, 1).squeeze(1),
+        ]
+        pool = [x]
+        for _ in range(draw.randint(4, 12)):
+            pool.append(draw.choice(steps)(draw.choice(pool), draw.choice(pool)))
+        return torch.cat(pool[-draw.randint(1, 4) :], 1)
+
+
+@pytest.mark.parametrize("seed", range(40))
+def test_random_graphs(seed: int) -> None:
+    check_values(seeded(lambda: Tangled(seed)), (4,))
+
+
+def test_large_convolutions_stay_sparse() -> None:
+    def make() -> nn.Module:
+        block = Function(lambda m, x: F.relu(x + m.c(F.relu(x))), c=nn.Conv2d(8, 8, 3, padding=1))
+        return nn.Sequential(nn.Conv2d(3, 8, 3, padding=1), block, nn.MaxPool2d(2), nn.Conv2d(8, 16, 3), nn.ReLU())
+
+    torch.manual_seed(0)
+    tracemalloc.start()
+    network = load(make().eval(), torch.zeros(1, 3, 32, 32))
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    sizes = [layer.weight.nnz for layer in network.layers if not isinstance(layer.weight, np.ndarray)]
+    windows = (32 * 3 - 2) ** 2  # pairs of a pixel and a pixel under its window
+    assert sizes == [8 * 3 * windows, 8 * 8 * windows + 8 * 1024, 8 * 1024, 16 * 14 * 14 * 9 * 8]
+    assert peak < 100 * sum(sizes)
 
 
 def test_what_is_needed_later_is_passed_on_and_nothing_else() -> None:

@@ -1,6 +1,6 @@
 """The affine map between two layers of units, composed while a model is read.
 
-Readers (`torch_lower.py`) meet one affine operation after another: a convolution, a folded normalisation, a flatten.
+Readers (`chain.py`) meet one affine operation after another: a convolution, a folded normalisation, a flatten.
 They compose them into one `Affine` and close it with the next units, which gives a `Layer`.
 """
 
