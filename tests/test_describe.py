@@ -250,3 +250,32 @@ def test_filters_that_are_refused():
         Filter(np.ones((1, 2, 3)), (0,))
     with pytest.raises(InputError, match=r"cannot follow each other"):
         fuse(Filter(np.ones((1, 2, 3)), (1,)), Filter(np.ones((1, 2, 3)), (1,)))
+
+
+def test_convolutions_without_units_are_one_convolution():
+    """Three convolutions (stride, groups, dilation) are loaded as one layer, whose filter is their composition."""
+    torch = pytest.importorskip("torch")
+    torch.manual_seed(0)
+    convolutions = [
+        torch.nn.Conv2d(1, 2, 3, stride=2),
+        torch.nn.Conv2d(2, 2, 2, dilation=2, groups=2),
+        torch.nn.Conv2d(2, 1, 2, stride=(1, 2)),
+    ]
+    module = torch.nn.Sequential(*convolutions).double().eval()
+    net = rn.load(module, torch.zeros(1, 1, 16, 16))
+    assert len(net.layers) == 1
+    known = net.layers[0].filter
+    assert known is not None
+    # 3 + (3 - 1) * 2 + (2 - 1) * 2 along each axis
+    assert known.weight.shape == (1, 1, 9, 9)
+    assert known.stride == (2, 4)
+    x = torch.randn(1, 1, 16, 16, dtype=torch.float64)
+    with torch.no_grad():
+        linear_part = module(x) - module(torch.zeros_like(x))
+    ours = torch.nn.functional.conv2d(x, torch.from_numpy(known.weight), stride=known.stride)
+    np.testing.assert_allclose(ours.numpy(), linear_part.numpy(), atol=1e-14)
+    upper = np.zeros((1, 16, 16))
+    upper[0, 3:5, 3:5] = 1.0
+    assert rn.enumerate_regions(net, rn.Box(np.zeros((1, 16, 16)), upper)).count == 1
+    padded = torch.nn.Sequential(torch.nn.Conv2d(1, 1, 3, padding=1)).double().eval()
+    assert rn.load(padded, torch.zeros(1, 1, 4, 4)).layers[0].filter is None

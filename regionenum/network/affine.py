@@ -7,12 +7,13 @@ They compose them into one `Affine` and close it with the next units, which give
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TypeAlias
 
 import numpy as np
 import scipy.sparse as sp
 
+from regionenum.network.filters import Filter
 from regionenum.network.layers import Layer
 from regionenum.network.units import Floats, Ints, Units
 
@@ -30,10 +31,12 @@ class Affine:
     ----------
     matrix : (n_rows, n_in) dense or CSR; None is the identity, so that the first operation on it is kept bit for bit
     offset : (n_rows,)
+    filtered : where the linear part is known to be one convolution, its filter, and the shape of the output; for reading
     """
 
     matrix: Matrix | None
     offset: Floats
+    filtered: tuple[Filter, tuple[int, ...]] | None = field(default=None, compare=False)
 
     @classmethod
     def identity(cls, n: int) -> Affine:
@@ -128,7 +131,7 @@ class Affine:
 
     def shifted(self, shift: Floats) -> Affine:
         """The map x -> matrix x + offset + shift."""
-        return Affine(self.matrix, self.offset + shift)
+        return Affine(self.matrix, self.offset + shift, self.filtered)
 
     def select(self, index: Ints, fill: float = 0.0) -> Affine:
         """Rearrange the outputs: row i becomes row index[i], or the constant `fill` where index[i] is -1. Exact."""
@@ -144,7 +147,7 @@ class Affine:
 
     def layer(self, name: str, units: Units) -> Layer:
         """The layer of this map and the units that read its rows."""
-        return Layer(name, self._stored(), self.offset, units)
+        return Layer(name, self._stored(), self.offset, units, None if self.filtered is None else self.filtered[0])
 
     def _stored(self) -> Matrix:
         """The matrix, dense or CSR by its density."""

@@ -8,12 +8,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 import scipy.sparse as sp
 
 from regionenum.network.affine import Affine, Matrix
 from regionenum.network.chain import Value
+from regionenum.network.filters import Filter, fuse
 from regionenum.network.units import MAXIMUM, Floats, Ints, Units
 from regionenum.network.windows import Windows, average, convolution
 
@@ -103,7 +105,31 @@ def convolved(x: Value, weight: Floats, bias: Floats | None, windows: Windows, g
 
     x : (..., n_channels_in, *windows.size); weight : (n_channels_out, n_channels_in / groups, *windows.kernel)
     """
-    return _every_sample(x, convolution(windows, weight, groups), bias, (weight.shape[0], *windows.out))
+    y = _every_sample(x, convolution(windows, weight, groups), bias, (weight.shape[0], *windows.out))
+    known = _filter(x, weight, windows, groups)
+    return y if known is None else Value(replace(y.affine, filtered=(known, y.shape)), y.shape)
+
+
+def _filter(x: Value, weight: Floats, windows: Windows, groups: int) -> Filter | None:
+    """The filter from the state to what a convolution makes of x, or None if it is not one convolution without padding."""
+    size = [
+        (o - 1) * s + (k - 1) * d + 1
+        for o, s, k, d in zip(windows.out, windows.stride, windows.kernel, windows.dilation, strict=True)
+    ]
+    if any(windows.padding) or any(n > m for n, m in zip(size, windows.size, strict=True)) or x.shape[0] != 1:
+        return None
+    n_out, n_group = weight.shape[:2]
+    full = np.zeros(
+        (n_out, groups * n_group, *((k - 1) * d + 1 for k, d in zip(windows.kernel, windows.dilation, strict=True)))
+    )
+    for out in range(n_out):
+        first = out // (n_out // groups) * n_group
+        full[(out, slice(first, first + n_group), *(slice(None, None, d) for d in windows.dilation))] = weight[out]
+    this = Filter(full, tuple(windows.stride))
+    if x.affine.matrix is None:
+        return this
+    before, shape = x.affine.filtered or (None, ())
+    return fuse(before, this) if before is not None and shape == x.shape else None
 
 
 def transposed_convolved(x: Value, weight: Floats, bias: Floats | None, windows: Windows, groups: int) -> Value:
