@@ -246,6 +246,12 @@ MOVEMENT: dict[str, Case] = {
     "masked_fill": (f(lambda x, c: x.masked_fill(c > 0, 0.7), constant(3, 3)), IMAGE),
     "masked_fill in place": (f(lambda x, c: (x + 0).masked_fill_(c > 0, 0.7), constant(3, 3)), IMAGE),
     "scatter": (f(lambda x: x.scatter(2, torch.tensor([[[1], [2]]]), x[:, :, :1])), ROW),
+    "new tensors of its shape": (
+        f(lambda x: x + torch.ones_like(x) * x.new_full((4,), 0.7) + torch.zeros_like(x)), ROW,
+    ),
+    "meshgrid": (f(lambda x: torch.meshgrid(x[0, 0], x[0, 1], indexing="ij")[0].unsqueeze(0)), ROW),
+    "broadcast_tensors": (f(lambda x: torch.broadcast_tensors(x[:, :1], x)[0]), ROW),
+    "masked_select": (f(lambda x: x.masked_select(torch.tensor([True, False, True, False]))), ROW),
     "detach, contiguous, clone": (f(lambda x: x.mT.contiguous().clone().detach()), ROW),
     "to its own type": (f(lambda x, c: x.to(torch.float64).type_as(c).double(), constant(1)), ROW),
 }  # fmt: skip
@@ -259,6 +265,7 @@ UNITS: dict[str, Case] = {
     "PReLU on a row": (lambda: with_slopes(nn.PReLU(4), [-0.5, 1.0, 0.0, 2.0]), (4,)),
     "RReLU": (lambda: nn.RReLU(0.1, 0.4), ROW),
     "ReLU6": (lambda: nn.Sequential(Scale(9.0), nn.ReLU6()), ROW),
+    "F.relu6": (f(lambda x: F.relu6(9 * x)), ROW),
     "Hardtanh": (lambda: nn.Hardtanh(-0.5, 0.8), ROW),
     "Hardsigmoid": (lambda: nn.Sequential(Scale(4.0), nn.Hardsigmoid()), ROW),
     "clamp": (f(lambda x: x.clamp(-0.3, 0.4)), ROW),
@@ -535,6 +542,16 @@ def test_what_is_needed_later_is_passed_on_and_nothing_else() -> None:
     assert split.layers[0].n_out == 4
 
 
+def test_what_the_output_does_not_need_is_left_out() -> None:
+    def function(m: Any, x: torch.Tensor) -> torch.Tensor:
+        y = m.fc(x)
+        _ = (torch.softmax(y, 1), F.relu(y), y.argmax(1), F.relu(y)[:, torch.tensor([True, False])].reshape(1, -1))
+        return y.abs()
+
+    network = check_values(seeded(lambda: Function(function, fc=nn.Linear(3, 2))), (3,))
+    assert [(layer.name, layer.n_out) for layer in network.layers] == [("abs_1", 2)]
+
+
 @pytest.mark.parametrize("operation", ["argmax", "argmin"])
 def test_a_final_argmax_is_one_maximum_over_the_outputs(operation: str) -> None:
     class Classifier(nn.Module):
@@ -664,6 +681,10 @@ REFUSED: dict[str, tuple[Callable[[], nn.Module], tuple[int, ...], str]] = {
     "FractionalMaxPool": (
         lambda: nn.FractionalMaxPool2d(2, 2), IMAGE,
         "`rand` (FractionalMaxPool2d) draws random numbers; a network must be a function of its input alone",
+    ),
+    "random numbers of its shape": (
+        f(lambda x: x + torch.rand_like(x)), ROW,
+        "`rand_like` (rand_like) draws random numbers; a network must be a function of its input alone",
     ),
     "indices": (
         lambda: Function(lambda x: F.max_unpool1d(*F.max_pool1d(x, 2, return_indices=True), 2)), ROW,

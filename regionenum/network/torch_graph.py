@@ -47,7 +47,7 @@ class Program:
     def run(self, x: torch.Tensor) -> dict[torch.fx.Node, Any]:
         """Run the graph, and keep what every node gives; what is stored is left as it is."""
         results: dict[torch.fx.Node, Any] = {}
-        writes = any(is_aten(node) and node.target._schema.is_mutable for node in self.graph.nodes)
+        writes = any(writes_in_place(node) for node in self.graph.nodes)
         for node in self.graph.nodes:
             if node.op == "placeholder":
                 tensor = self.stored[node.name].tensor if node.name in self.stored else x
@@ -77,9 +77,12 @@ def is_check(node: Any) -> bool:
     return node.op == "call_function" and (is_aten(node) and operation(node) in _CHECKS)
 
 
+_SHAPE_ALONE = {"sym_size", "zeros_like", "ones_like", "full_like", "new_zeros", "new_ones", "new_full"}
+
+
 def is_size(node: Any) -> bool:
-    """Whether the node reads a tensor's shape."""
-    return node.op == "call_function" and node.target is torch.ops.aten.sym_size.int
+    """Whether the node reads a tensor's shape, and nothing else of it."""
+    return node.op == "call_function" and is_aten(node) and operation(node) in _SHAPE_ALONE
 
 
 ARITHMETIC = {
@@ -126,6 +129,20 @@ def where(node: Any) -> str:
     return f"`{layer_name(node)}` ({kind.rsplit('.', 1)[-1] if kind.startswith('torch.nn.') else operation(node)})"
 
 
+def writes_in_place(node: Any) -> bool:
+    """Whether the node changes one of its arguments."""
+    return is_aten(node) and bool(node.target._schema.is_mutable)
+
+
+def leading_to(graph: torch.fx.Graph, ends: set[Any]) -> set[Any]:
+    """The nodes that these nodes depend on, and these."""
+    found: set[Any] = set()
+    for node in reversed(list(graph.nodes)):
+        if node in ends or any(user in found for user in node.users):
+            found.add(node)
+    return found
+
+
 _MOVES_NO_DATA = {"detach_", "squeeze_", "unsqueeze_", "transpose_", "t_", "swapaxes_", "swapdims_"}
 
 
@@ -142,7 +159,7 @@ def refuse_hidden_writes(program: Program, activations: set[Any]) -> None:
         If an operation that writes an activation changes a tensor that is used later under an older name.
     """
     nodes = list(program.graph.nodes)
-    writes = [n for n in nodes if n in activations and is_aten(n) and n.target._schema.is_mutable]
+    writes = [n for n in nodes if n in activations and writes_in_place(n)]
     writes = [n for n in writes if operation(n) not in _MOVES_NO_DATA]
     if not writes:
         return

@@ -21,12 +21,13 @@ from regionenum.network.torch_graph import (
     Program,
     is_arithmetic,
     is_aten,
-    is_check,
     is_size,
     layer_name,
+    leading_to,
     operation,
     refuse_hidden_writes,
     where,
+    writes_in_place,
 )
 from regionenum.network.torch_ops import OPERATIONS, SUPPORTED
 from regionenum.network.torch_refused import REASONS
@@ -55,11 +56,13 @@ class _Lowering:
         self.place = {node: k for k, node in enumerate(nodes)}
         self.shapes: dict[Any, tuple[int, ...]] = {}
         """Of all tensors, also of those that are read no more."""
-        self.last_use = {
-            node: max((self.place[user] for user in node.users if not (is_check(user) or is_size(user))), default=-1)
-            for node in nodes
-        }
         self.activations = self._activations(nodes)
+        # What is written into a constant may be read under another name.
+        ends = {n for n in nodes if n.op == "output" or (writes_in_place(n) and n not in self.activations)}
+        needed = leading_to(program.graph, ends)
+        self.read = [n for n in nodes if n in needed]
+        readers = {n for n in self.read if not is_size(n)}
+        self.last_use = {n: max((self.place[user] for user in n.users if user in readers), default=-1) for n in nodes}
         self.memory = {s.tensor.untyped_storage().data_ptr() for s in program.stored.values()}
 
     def _activations(self, nodes: list[Any]) -> set[Any]:
@@ -73,12 +76,12 @@ class _Lowering:
 
     def network(self) -> Network:
         refuse_hidden_writes(self.program, self.activations)
-        for node in self.program.graph.nodes:
+        for node in self.read:
             if node.op == "placeholder":
                 self._keep(node, self._placeholder(node))
             elif node.op == "output":
                 return self._network(node)
-            elif not is_check(node):
+            else:
                 self._keep(node, self._result(node))
         raise AssertionError("a graph ends with its output")
 
@@ -107,12 +110,15 @@ class _Lowering:
     def _result(self, node: Any) -> Any:
         if node.target is getitem:
             return self.results[node.args[0]][node.args[1]]
-        if is_size(node):
-            return self.shapes[node.args[0]][node.args[1]]
+        if node.op == "get_attr":
+            return None  # a part of the graph, for an operation that is refused
         if is_arithmetic(node):
             return node.target(*map_arg(node.args, self.results.__getitem__))
         if node.op != "call_function" or not is_aten(node):
             raise _unsupported(node)
+        if is_size(node):
+            like = torch.empty(self.shapes[node.args[0]], dtype=torch.float64)
+            return node.target(like, *map_arg(node.args[1:], self.results.__getitem__), **node.kwargs)
         args = self._arguments(node)
         return self._call(node, args) if node in self.activations else self._constant(node)
 
@@ -125,7 +131,7 @@ class _Lowering:
 
     def _constant(self, node: Any) -> Any:
         if torch.Tag.nondeterministic_seeded in node.target.tags:
-            raise InputError(f"{where(node)} draws random numbers; a network must be a function of its input alone")
+            raise _random(node)
         args, kwargs = (map_arg(given, self.results.__getitem__) for given in (node.args, node.kwargs))
         written = [
             value
@@ -146,6 +152,8 @@ class _Lowering:
         if name in REASONS:
             raise InputError(f"{where(node)} {REASONS[name]}")
         if name not in OPERATIONS:
+            if torch.Tag.nondeterministic_seeded in node.target.tags:
+                raise _random(node)
             raise _unsupported(node)
         if name in ("argmax", "argmin") and any(user.op != "output" for user in node.users):
             raise InputError(f"{where(node)} is not continuous; it can only be the last operation of a network")
@@ -174,6 +182,10 @@ class _Lowering:
 
 def _indices(result: Indices) -> InputError:
     return InputError(f"{result.where} returns the winners' indices, which is not supported; use its values alone")
+
+
+def _random(node: Any) -> InputError:
+    return InputError(f"{where(node)} draws random numbers; a network must be a function of its input alone")
 
 
 def _unsupported(node: Any) -> InputError:

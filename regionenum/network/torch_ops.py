@@ -16,7 +16,7 @@ SUPPORTED = (
     "indexing, concatenation, sums, and arithmetic with constants"
 )
 
-_SAME = ("contiguous", "clone", "detach", "alias", "lift_fresh_copy", "lift_fresh", "positive")
+_SAME = ("contiguous", "clone", "detach", "alias", "lift_fresh_copy", "lift_fresh", "positive", "real")
 
 _MOVEMENT = (
     *("view", "view_as", "reshape", "reshape_as", "_unsafe_view", "flatten", "unflatten", "ravel"),
@@ -28,7 +28,17 @@ _MOVEMENT = (
     *("repeat", "tile", "repeat_interleave", "flip", "fliplr", "flipud", "roll", "rot90", "unfold", "im2col"),
     *("pad", "constant_pad_nd", *(f"{kind}_pad{d}d" for kind in ("reflection", "replication") for d in (1, 2, 3))),
     *("tril", "triu", "where", "masked_fill", "masked_scatter", "index_fill", "index_put", "index_copy", "scatter"),
-    *("select_scatter", "slice_scatter", "diagonal_scatter", "copy", "diag_embed", "block_diag"),
+    *(
+        "select_scatter",
+        "slice_scatter",
+        "diagonal_scatter",
+        "copy",
+        "diag_embed",
+        "block_diag",
+        "meshgrid",
+        "broadcast_tensors",
+        "masked_select",
+    ),
     *("pixel_shuffle", "pixel_unshuffle", "channel_shuffle", "native_channel_shuffle"),
     *(f"{kind}{d}d" for kind in ("upsample_nearest", "_upsample_nearest_exact") for d in (1, 2, 3)),
 )
@@ -66,6 +76,7 @@ OPERATIONS: dict[str, Callable[[Call], Result]] = {
     "prelu": units.prelu,
     "rrelu": units.rrelu,
     **dict.fromkeys(["clamp", "clip", "clamp_min", "clamp_max", "hardtanh"], units.clamped),
+    "relu6": units.relu6,
     "hardsigmoid": units.hard_sigmoid,
     "threshold": units.threshold,
     "softshrink": units.shrink,

@@ -24,7 +24,8 @@ _CURVED = {
     ),
     **dict.fromkeys(
         ["exp", "expm1", "log", "log1p", "log2", "log10", "sqrt", "rsqrt", "square", "pow", "reciprocal", "sin", "cos",
-         "tan", "asin", "acos", "atan", "atan2", "sinh", "cosh", "asinh", "acosh", "atanh", "erf", "erfc", "exp2"],
+         "tan", "asin", "acos", "atan", "atan2", "sinh", "cosh", "asinh", "acosh", "atanh", "erf", "erfc", "exp2",
+         "hypot", "logit", "float_power"],
         "ReLU or LeakyReLU",
     ),
     **dict.fromkeys(["std", "var", "std_mean", "var_mean", "cov", "corrcoef"], "a mean of absolute values"),

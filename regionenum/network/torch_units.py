@@ -107,6 +107,11 @@ def _between(call: Call, x: Value, lower: Floats | float, upper: Floats | float)
     return pointwise(call, x, _clamp, lower, upper)
 
 
+def relu6(call: Call) -> Value:
+    """min(max(x, 0), 6)."""
+    return _between(call, call.values[0], 0.0, 6.0)
+
+
 def hard_sigmoid(call: Call) -> Value:
     """min(max(x + 3, 0), 6) / 6."""
     y = _between(call, ops.shifted(call.values[0], 3.0), 0.0, 6.0)
