@@ -120,7 +120,7 @@ NOWHERE += "the box"
         (lambda: l1_ball(0, 1), "l1_ball: the center is a single number; give one number for each input"),
         (
             lambda: l1_ball(np.zeros(15), 1),
-            "l1_ball: 15 inputs are free, and the ball has 2^15 sides; at most 14 free inputs are accepted: fix the others "
+            "l1_ball: 15 inputs are free, and the ball has 2^15 sides; at most 12 free inputs are accepted: fix the others "
             "with within=Box, or use linf_ball",
         ),
         (

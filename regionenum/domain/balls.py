@@ -13,7 +13,7 @@ from regionenum.domain.polytope import Polytope, check_within, numbers
 from regionenum.errors import InputError
 from regionenum.network.units import Floats
 
-MOST_FREE = 14
+MOST_FREE = 12
 """Largest number of free inputs of an l1 ball, which has a side for every choice of their signs."""
 
 
