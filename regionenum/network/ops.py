@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import scipy.sparse as sp
@@ -124,7 +125,8 @@ def _filter(x: Value, weight: Floats, windows: Windows, groups: int) -> Filter |
     )
     for out in range(n_out):
         first = out // (n_out // groups) * n_group
-        full[(out, slice(first, first + n_group), *(slice(None, None, d) for d in windows.dilation))] = weight[out]
+        at: Any = (out, slice(first, first + n_group), *(slice(None, None, d) for d in windows.dilation))
+        full[at] = weight[out]
     this = Filter(full, tuple(windows.stride))
     if x.affine.matrix is None:
         return this

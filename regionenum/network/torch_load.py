@@ -22,7 +22,7 @@ from regionenum.network.layers import Network
 from regionenum.network.torch_archive import damages_named, read_archive
 from regionenum.network.torch_graph import Program
 from regionenum.network.torch_lower import lower
-from regionenum.network.torch_verify import LoadReport, verify
+from regionenum.network.torch_verify import LoadReport, compare
 
 log = logging.getLogger(__name__)
 
@@ -72,7 +72,7 @@ def load_with_report(module: torch.nn.Module, example_input: Any) -> tuple[Netwo
         dtype = _dtype(module, x)
         double, own = _copy(module, torch.float64), _copy(module, dtype)
         network = lower(Program.of_export(_export(double, x.double()), tuple(x.shape[1:])))
-        report = verify(network, double, own, x.to(dtype))
+        report = compare(network, double, own, x.to(dtype))
     log.info("loaded %d layers from %s: %s", len(network.layers), type(module).__name__, report)
     return network, report
 
@@ -95,7 +95,7 @@ def load_program(path: Path) -> Network:
                 x = torch.zeros(1, *double.input_shape, dtype=archive.dtype)
                 own(x)
             network = lower(double)
-            report = verify(network, double, own, x)
+            report = compare(network, double, own, x)
     except InputError as error:
         raise InputError(f"`{path}`: {error}") from error
     log.info("loaded %d layers from %s: %s", len(network.layers), path, report)

@@ -8,23 +8,19 @@ from dataclasses import dataclass
 from typing import TypeAlias
 
 import numpy as np
-import scipy.sparse as sp
 import torch
 
 from regionenum.errors import InputError
-from regionenum.network.affine import Matrix
+from regionenum.network import verify
 from regionenum.network.layers import Network
 from regionenum.network.units import Floats, Ints
 
 Forward: TypeAlias = Callable[[torch.Tensor], torch.Tensor]
 
 N_RANDOM = 16
-SCALES = (0.01, 1.0, 10.0, 100.0)
 
 FACTOR = 1e5
 """Tolerance against the float64 copy, in estimated rounding errors; wide, for sums that cancel in the folding."""
-FACTOR_OWN = 256.0
-"""Tolerance against the module in its own precision, in estimated rounding errors of that precision."""
 
 
 @dataclass(frozen=True)
@@ -51,7 +47,7 @@ class LoadReport:
         )
 
 
-def verify(network: Network, double: Forward, own: Forward, x: torch.Tensor) -> LoadReport:
+def compare(network: Network, double: Forward, own: Forward, x: torch.Tensor) -> LoadReport:
     """Compare on the example x (1, *input_shape) and on random inputs of several scales.
 
     The differences are measured in estimated rounding errors, output by output. The estimate is carried through
@@ -68,13 +64,13 @@ def verify(network: Network, double: Forward, own: Forward, x: torch.Tensor) -> 
     ours = network.forward(flat)
     if ours.shape != theirs.shape:
         raise InputError(f"the network read from the module gives {ours.shape[1]} outputs, torch {theirs.shape[1]}")
-    rounding = _rounding(network, flat)
+    rounding = verify.rounding(network, flat)
     if not np.issubdtype(theirs.dtype, np.floating):
         return _verify_winners(network, flat, theirs, rounding, str(x.dtype).removeprefix("torch."))
     difference = _compare(ours, theirs, FACTOR * np.finfo(np.float64).eps * rounding, "float64")
     # Half precisions overflow on the large inputs; that says nothing about the network.
     finite = np.isfinite(theirs_own)
-    tolerance = FACTOR_OWN * torch.finfo(x.dtype).eps * rounding
+    tolerance = verify.FACTOR * torch.finfo(x.dtype).eps * rounding
     name = str(x.dtype).removeprefix("torch.")
     own_difference = _compare(ours[finite], theirs_own[finite], tolerance[finite], name)
     return LoadReport(len(points), difference, name, own_difference)
@@ -104,7 +100,7 @@ def _points(x: torch.Tensor) -> torch.Tensor:
     generator = torch.Generator().manual_seed(0)
     noise = torch.randn((N_RANDOM, *x.shape[1:]), generator=generator, dtype=torch.float64)
     unit = float(x.abs().max()) or 1.0
-    scale = unit * torch.tensor(SCALES, dtype=torch.float64).repeat(N_RANDOM // len(SCALES))
+    scale = unit * torch.tensor(verify.SCALES, dtype=torch.float64).repeat(N_RANDOM // len(verify.SCALES))
     centre = torch.arange(N_RANDOM) % 2
     scale, centre = (v.reshape(-1, *[1] * (x.ndim - 1)) for v in (scale.sort().values, centre))
     largest = torch.finfo(x.dtype).max
@@ -121,31 +117,6 @@ def _run(module: Forward, points: torch.Tensor) -> np.ndarray:
             f"the module does not run in {points.dtype} ({line}); convert all of it with model.float() or .double()"
         ) from error
     return np.stack([(y.double() if y.is_floating_point() else y).reshape(-1).numpy() for y in outputs])
-
-
-def _rounding(network: Network, x: Floats) -> Floats:
-    """Estimated rounding error of a forward pass, (n_points, n_out), in units of the machine epsilon."""
-    y, error = x, np.zeros_like(x)
-    with np.errstate(over="ignore", invalid="ignore"):
-        for layer in network.layers:
-            magnitude = (_entrywise(np.abs, layer.weight) @ abs(y).T).T + abs(layer.bias)
-            error = np.sqrt((_entrywise(np.square, layer.weight) @ (error**2).T).T) + magnitude
-            units = layer.units
-            steepest = max((abs(s) for f in units.functions for s in f.slopes), default=1.0)
-            # Breakpoints and constant pieces are rounded to the precision as well.
-            sizes = [max(map(abs, (*f.intercepts, *f.breakpoints))) for f in units.functions]
-            rounded = np.array([*sizes, 0.0])[units.function_of]
-            error = np.maximum.reduceat(error[:, units.rows], units.indptr[:-1], axis=1) + rounded
-            error *= max(1.0, steepest)
-            y = units.apply(layer.preactivations(y))
-    return error
-
-
-def _entrywise(function: Callable[[Floats], Floats], weight: Matrix) -> Matrix:
-    """A function of all entries that is 0 at 0; a sparse matrix shares its structure with the result."""
-    if isinstance(weight, np.ndarray):
-        return function(weight)
-    return sp.csr_array((function(weight.data), weight.indices, weight.indptr), shape=weight.shape)
 
 
 def _compare(ours: Floats, theirs: Floats, tolerance: Floats, precision: str) -> float:

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
-import numpy as np
+from collections.abc import Callable
 
+import numpy as np
+import scipy.sparse as sp
+
+from regionenum.network.affine import Matrix
 from regionenum.network.layers import Network
 from regionenum.network.units import Floats
 
@@ -29,10 +33,21 @@ def rounding(network: Network, x: Floats) -> Floats:
     y, error = x, np.zeros_like(x)
     with np.errstate(over="ignore", invalid="ignore"):
         for layer in network.layers:
-            magnitude = (abs(layer.weight) @ abs(y).T).T + abs(layer.bias)
-            error = np.sqrt(((layer.weight * layer.weight) @ (error**2).T).T) + magnitude
+            magnitude = (_entrywise(np.abs, layer.weight) @ abs(y).T).T + abs(layer.bias)
+            error = np.sqrt((_entrywise(np.square, layer.weight) @ (error**2).T).T) + magnitude
             units = layer.units
             steepest = max((abs(s) for f in units.functions for s in f.slopes), default=1.0)
-            error = max(1.0, steepest) * np.maximum.reduceat(error[:, units.rows], units.indptr[:-1], axis=1)
+            # Breakpoints and constant pieces are rounded to the precision as well.
+            sizes = [max(map(abs, (*f.intercepts, *f.breakpoints))) for f in units.functions]
+            rounded = np.array([*sizes, 0.0])[units.function_of]
+            error = np.maximum.reduceat(error[:, units.rows], units.indptr[:-1], axis=1) + rounded
+            error *= max(1.0, steepest)
             y = units.apply(layer.preactivations(y))
     return error
+
+
+def _entrywise(function: Callable[[Floats], Floats], weight: Matrix) -> Matrix:
+    """A function of all entries that is 0 at 0; a sparse matrix shares its structure with the result."""
+    if isinstance(weight, np.ndarray):
+        return function(weight)
+    return sp.csr_array((function(weight.data), weight.indices, weight.indptr), shape=weight.shape)
