@@ -11,6 +11,8 @@ import regionenum as rn
 from regionenum.cli import main
 from regionenum.cli.config import read_config, read_domain
 from regionenum.domain import Domain, domain_from
+from regionenum.domain import slice as slice_module
+from regionenum.domain.linear import needed
 from regionenum.enumeration import Enumeration, follow
 from regionenum.errors import InputError
 from regionenum.network.storage import save_npz
@@ -93,6 +95,31 @@ def test_run_directories_workers_and_resuming(domain, tmp_path):
         assert table(other) == table(plain)
         assert other.layers == plain.layers
         assert other.distinct_maps() == plain.distinct_maps()
+
+
+def test_a_run_goes_on_where_other_half_spaces_are_kept(tmp_path, monkeypatch):
+    """Which sides of a slice are redundant is found in floating point, and not the same on every machine."""
+    domain = rn.Slice([0.1, 0.2, 0.3], [[1.0, 0.1, 0.0], [0.0, 0.1, -1.0]], within=rn.Box(-1.0, 2.0))
+    plain = rn.enumerate_regions(NET, domain, record="regions")
+    chart = domain.chart(NET.input_shape)
+
+    def with_one_implied(spaces, centre, lower, upper):
+        rows = needed(spaces, centre, lower, upper)
+        return np.append(rows, np.setdiff1d(np.arange(len(spaces.b)), rows)[:1])
+
+    for first, second in ((needed, with_one_implied), (with_one_implied, needed)):
+        out = tmp_path / first.__name__
+        monkeypatch.setattr(slice_module, "needed", first)
+        begun = Enumeration(NET, domain, record="regions", out=out, stop=Stop(max_regions=20), budget=SMALL)
+        follow(begun)
+        assert not begun.result().complete
+        monkeypatch.setattr(slice_module, "needed", second)
+        resumed = rn.enumerate_regions(NET, domain, record="regions", out=out, resume=True)
+        assert resumed.complete
+        assert table(resumed) == table(plain)
+        assert resumed.layers == plain.layers
+    monkeypatch.setattr(slice_module, "needed", with_one_implied)
+    assert len(domain.chart(NET.input_shape).half_spaces) == len(chart.half_spaces) + 1
 
 
 @pytest.mark.parametrize("name", ["whole space", "slice", "l1 ball"])

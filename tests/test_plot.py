@@ -399,6 +399,7 @@ def test_the_examples_of_the_readme_run(matplotlib, tmp_path, monkeypatch, capsy
         rn.l1_ball([0.1, -0.2], 1.5),
         rn.Polytope([[1.0, 2.0], [-3.0, 1.0]], [0.5, 1.0], within=rn.Box(-2, 2)),
         rn.Slice([0.0, 0.1], [[1.0, 0.5], [-0.5, 1.0]], within=rn.Box(-1, 1)),
+        rn.Slice([0.0, 0.1], [[1.0, 0.5], [-0.5, 1.0]]),
     ],
 )
 def test_other_domains_are_filled_too(domain, tmp_path):
@@ -411,4 +412,6 @@ def test_other_domains_are_filled_too(domain, tmp_path):
     assert len(drawn.polygons.size) == result.count
     whole = Polygons.domain(chart, 1)
     np.testing.assert_allclose(drawn.polygons.areas.sum(), whole.areas.sum(), rtol=1e-9)
-    assert len(result.plot(path=tmp_path / "p.png").collections) == 1
+    ax = result.plot(path=tmp_path / "p.png")
+    assert len(ax.collections) == 1
+    assert ("window" in ax.get_title()) == (getattr(domain, "within", None) is None)

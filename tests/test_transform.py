@@ -166,3 +166,26 @@ def test_a_last_layer_without_units_is_fused_with_the_decision():
     assert regions(with_decision(network), Box(-1, 1)) == 3
     assert with_decision(Network((), (3,))).pattern([[0.0, 2.0, 1.0]]).tolist() == [[1]]
     assert "argmax" in with_decision(network).notes[0]
+
+
+def test_maxima_move_before_every_layer_that_feeds_them():
+    """Two layers of pointwise units before a maximum: it comes first, and nothing is left to do."""
+    group = Units.maxima([[0, 1], [2, 3]])
+    eye, zero = np.eye(4), np.zeros(4)
+    layers = (
+        Layer("a", np.random.default_rng(0).normal(size=(4, 3)), np.ones(4), Units.pointwise(RELU, 4)),
+        Layer("b", eye, zero, Units.pointwise(leaky_relu(0.5), 4)),
+        Layer("p", eye, zero, group),
+    )
+    net = Network(layers, (3,))
+    moved = relu_after_pooling(net)
+    assert [layer.name for layer in moved.layers] == ["p", "a", "b"]
+    assert len(moved.notes) == 2
+    assert relu_after_pooling(moved) is moved
+    x = np.random.default_rng(1).normal(size=(100, 3))
+    np.testing.assert_array_equal(moved.forward(x), net.forward(x))
+
+
+def test_a_decision_has_a_name_of_its_own():
+    net = Network((Layer("argmax", np.eye(2), np.zeros(2), Units.pointwise(RELU, 2)),), (2,))
+    assert [layer.name for layer in with_decision(net).layers] == ["argmax", "argmax@1"]

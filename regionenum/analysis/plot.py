@@ -11,7 +11,7 @@ import numpy as np
 from regionenum.analysis.colouring import CLASSES, DIMENSIONS, LIGHT
 from regionenum.analysis.picture import Axes, Fill, Picture, chart_of, picture, pieces_of
 from regionenum.analysis.polygons import Polygons, output_values
-from regionenum.domain import WholeSpace
+from regionenum.engine.interface import Problem
 from regionenum.errors import InputError
 from regionenum.network.units import Floats
 
@@ -68,7 +68,7 @@ def plot(
     corners = axes.of_points(Polygons.domain(chart, 1).corners[0])
     _set_limits(ax, corners.min(axis=0), corners.max(axis=0))
     state = "" if result.complete else " (incomplete: there are more)"
-    if isinstance(result.domain, WholeSpace):
+    if Problem.over(result.network, result.domain).chart.whole:
         state += ", seen through a window"
     ax.set_title(f"{result.count:,} region{'' if result.count == 1 else 's'}{state}")
     if path is not None:

@@ -137,12 +137,9 @@ class CompiledExplorer:
     def root(self) -> Subtree:
         """The whole domain."""
         at = self._tables.at
-        sides = np.full(at[1, CUT], OPEN_DECISION, np.int8)
-        # the constraints are the last cuts of layer 0
-        sides[self._first_constraint :] = 1
         return Subtree(
             layer=0,
-            sides=sides,
+            sides=np.full(self._first_constraint, OPEN_DECISION, np.int8),
             winners=np.full(at[1, UNIT], OPEN_DECISION, np.int16),
             n_before=(0, 0),
             witness=np.zeros(0),
@@ -165,7 +162,7 @@ class CompiledExplorer:
                 self._walk,
                 *self._domain,
                 subtree.layer,
-                subtree.sides,
+                self._with_constraints(subtree.sides),
                 subtree.winners,
                 subtree.witness,
                 subtree.parent,
@@ -216,23 +213,36 @@ class CompiledExplorer:
         self._finished = True
         return Rest(waiting, open_cells)
 
+    def _with_constraints(self, sides: np.ndarray) -> np.ndarray:
+        """Sides of all cuts: the constraints are the last cuts of layer 0, and no decisions, so subtrees leave them out.
+
+        Which of them matter is found in floating point, and another machine may keep others.
+        """
+        n = len(self._problem.chart.half_spaces)
+        return np.insert(sides, np.full(n, self._first_constraint), np.int8(1)) if n else sides
+
+    def _without_constraints(self, sides: np.ndarray) -> np.ndarray:
+        """The inverse; sides may end before the constraints."""
+        return np.delete(sides, slice(self._first_constraint, int(self._tables.at[1, CUT])))
+
     def _decided_before(self, layer: int) -> tuple[np.ndarray, np.ndarray]:
         """Sides and winners of the present path, of all layers before `layer`."""
         at, units, images = self._tables.at, self._tables.units, self._walk.images
         n_cuts, n_units = at[layer, CUT], at[layer, UNIT]
         sizes = np.diff(units.member)[:n_units]
         winners = np.where((units.function[:n_units] < 0) & (sizes > 1), images.winner[:n_units], OPEN_DECISION)
-        return images.cut_side[:n_cuts].copy(), winners.astype(np.int16)
+        return self._without_constraints(images.cut_side[:n_cuts]), winners.astype(np.int16)
 
     def _waiting(self, f: int) -> Subtree:
         """The subtree of a cell on the stack."""
         walk, at = self._walk, self._tables.at
         entry = walk.stack[f]
         layer = int(entry[LAYER])
-        before = self._decided_before(layer)
+        n_before = at[layer, CUT], at[layer, UNIT]
+        before, winners_before = self._decided_before(layer)
         sides = np.full(at[layer + 1, CUT], OPEN_DECISION, np.int8)
         winners = np.full(at[layer + 1, UNIT], OPEN_DECISION, np.int16)
-        sides[: len(before[0])], winners[: len(before[1])] = before
+        sides[: n_before[0]], winners[: n_before[1]] = walk.images.cut_side[: n_before[0]], winners_before
         cuts, units = np.arange(at[layer, CUT], at[layer + 1, CUT]), np.arange(at[layer, UNIT], at[layer + 1, UNIT])
         decided, won = cuts[:0], units[:0]
         if layer == self._subtree.layer:
@@ -256,7 +266,9 @@ class CompiledExplorer:
         locate(walk.labels[f])
         witness_point(walk.cells[f], walk.labels[f], witness)
         parent = int(walk.tally.path[NUMBER, layer])
-        return Subtree(layer, sides, winners, (len(before[0]), len(before[1])), witness, parent)
+        return Subtree(
+            layer, self._without_constraints(sides), winners, (len(before), len(winners_before)), witness, parent
+        )
 
     def _grow(self, status: int) -> None:
         n, _, capacity = self._walk.cells.shape

@@ -184,7 +184,7 @@ class Subtree:
     Attributes
     ----------
     layer : unit layer that splits the cell
-    sides : (cuts of layers 0 .. layer,) int8
+    sides : (cuts of layers 0 .. layer, without the domain's constraints,) int8
     winners : (units of layers 0 .. layer,) int16
     n_before : number of entries of `sides` and of `winners` that belong to the layers before
     witness : a point strictly inside, in coordinates of the engine's own; empty for the whole domain

@@ -10,7 +10,8 @@ which y' = 2 z - 1 are the first d and t is the last. A region of R^d is then th
 number stands for infinity. All that differs for the rest of the engine is which line of a row's image the number 1 belongs
 to: line `one`, the constants of an ordinary problem (0), or the coefficients of t (d + 1).
 
-The constraints of a domain are rows and cuts of layer 0 that no unit reads. Every subtree comes with their sides given.
+The constraints of a domain are rows and cuts of layer 0 that no unit reads. Subtrees do not
+mention them: their sides are put in when one is started (`CompiledExplorer.start`).
 """
 
 from __future__ import annotations

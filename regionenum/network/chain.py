@@ -102,8 +102,13 @@ class Chain:
 
     def unique(self, name: str) -> str:
         """The name, with a number behind it if a layer has it already."""
-        taken = {layer.name for layer in self.layers}
-        return next(n for n in (name, *(f"{name}@{k}" for k in range(1, len(taken) + 1))) if n not in taken)
+        return unique(name, self.layers)
+
+
+def unique(name: str, layers: Sequence[Layer]) -> str:
+    """The name, with a number behind it if one of the layers has it already."""
+    taken = {layer.name for layer in layers}
+    return next(n for n in (name, *(f"{name}@{k}" for k in range(1, len(taken) + 1))) if n not in taken)
 
 
 @dataclass(frozen=True)

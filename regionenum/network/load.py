@@ -78,6 +78,9 @@ def load(
         raise InputError(
             f"state `{state}` is given with a model that brings its own weights; give package.module:function instead"
         )
+    is_path = isinstance(module_or_path, str | os.PathLike)
+    if not is_path and input_shape is not None:
+        raise InputError(f"input_shape {tuple(input_shape)} is given with a model that is no file; leave it out")
     if isinstance(module_or_path, Network):
         return module_or_path
     if isinstance(module_or_path, str | os.PathLike):

@@ -102,11 +102,6 @@ class MapDigests:
         return digests
 
 
-def count_distinct(digests: npt.NDArray[np.uint64]) -> int:
-    """Number of different rows of (n, 2) digests."""
-    return len(distinct(digests))
-
-
 def distinct(digests: npt.NDArray[np.uint64]) -> npt.NDArray[np.uint64]:
     """The different rows of (n, 2) digests, sorted."""
     ordered = digests[np.lexsort((digests[:, 1], digests[:, 0]))]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -29,7 +30,8 @@ def moved(call: Call) -> Result:
         raise call.refuse(f"converts to {call.args['dtype']}, which is not affine; remove the conversion")
     values = list(dict.fromkeys(call.values))
     starts = np.cumsum([1, *(v.affine.n_rows for v in values)]).tolist()
-    filling = [v for name in _FILLING for v in [call.args.get(name)] if _is_number(v)]
+    # by name: small integers are one object, so that a filling 1 and an axis 1 could not be told apart
+    blank = replace(call, args=call.args | {name: 0.0 for name in _FILLING if _is_number(call.args.get(name))})
 
     def position(arg: Any) -> Any:
         if isinstance(arg, Value):
@@ -37,7 +39,7 @@ def moved(call: Call) -> Result:
             return torch.arange(start, start + arg.affine.n_rows, dtype=torch.float64).reshape(arg.shape)
         if isinstance(arg, torch.Tensor) and arg.is_floating_point():
             return torch.zeros_like(arg, dtype=torch.float64)
-        return 0.0 if any(arg is number for number in filling) else arg
+        return arg
 
     def zero(arg: Any) -> Any:
         if isinstance(arg, Value):
@@ -52,7 +54,7 @@ def moved(call: Call) -> Result:
         fixed = np.where(rows < 0, numpy(constants), 0.0)
         return ops.shifted(y, fixed) if fixed.any() else y
 
-    positions, constants = call.run(position), call.run(zero)
+    positions, constants = blank.run(position), call.run(zero)
     if isinstance(positions, torch.Tensor):
         return placed(positions, constants)
     return tuple(placed(p, c) for p, c in zip(positions, constants, strict=True))

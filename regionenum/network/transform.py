@@ -13,6 +13,7 @@ import scipy.sparse as sp
 
 from regionenum.errors import InputError
 from regionenum.network.affine import Affine
+from regionenum.network.chain import unique
 from regionenum.network.layers import Layer, Network
 from regionenum.network.units import IDENTITY, MAXIMUM, Ints, PiecewiseLinear, Units
 
@@ -31,12 +32,17 @@ def relu_after_pooling(network: Network) -> Network:
     The changed network, with a note for each pair of layers; the same network if there is none.
     """
     layers, notes = list(network.layers), list(network.notes)
-    for k in range(len(layers) - 1):
+    k = 0
+    while k < len(layers) - 1:
         first, second = layers[k : k + 2]
         swapped = _swapped(first, second)
-        if swapped is not None:
-            layers[k : k + 2] = swapped
-            notes.append(f"`{second.name}` is taken before `{first.name}`: the same function, cut into other regions")
+        if swapped is None:
+            k += 1
+            continue
+        layers[k : k + 2] = swapped
+        notes.append(f"`{second.name}` is taken before `{first.name}`: the same function, cut into other regions")
+        # the maximum may now follow another layer of pointwise units
+        k = max(k - 1, 0)
     return replace(network, layers=tuple(layers), notes=tuple(notes)) if len(notes) > len(network.notes) else network
 
 
@@ -57,10 +63,12 @@ def with_decision(network: Network) -> Network:
     units = Units.maxima([np.arange(n_out)])
     *before, last = network.layers or (None,)
     if last is not None and last.units.is_identity:
-        layers = (*before, replace(last, name="argmax", units=units))
+        name = unique("argmax", before)
+        layers = (*before, replace(last, name=name, units=units))
     else:
-        layers = (*network.layers, Affine.identity(n_out).layer("argmax", units))
-    note = f"`argmax` is added: a last unit that takes the largest of the {n_out} outputs"
+        name = unique("argmax", network.layers)
+        layers = (*network.layers, Affine.identity(n_out).layer(name, units))
+    note = f"`{name}` is added: a last unit that takes the largest of the {n_out} outputs"
     return replace(network, layers=layers, notes=(*network.notes, note))
 
 

@@ -16,7 +16,7 @@ from regionenum.errors import InputError
 from regionenum.parallel.ledger import Ledger
 from regionenum.parallel.parcel import Parcel
 
-VERSION = 2
+VERSION = 3
 
 
 class _Journal(msgspec.Struct, array_like=True, frozen=True):
