@@ -77,6 +77,7 @@ class Enumeration:
         executor: ExecutorOf | None = None,
         commit_seconds: float | None = None,
     ) -> None:
+        _check_kinds(network, domain, workers)
         self._network, self._domain = network, domain
         self._record = _record(record)
         self._engine = engine_by_name(engine) if isinstance(engine, str) else engine
@@ -295,6 +296,20 @@ def follow(enumeration: Enumeration, on_progress: Callable[[Progress], None] | N
         for moment in moments:
             if on_progress is not None:
                 on_progress(moment)
+
+
+def _check_kinds(network: object, domain: object, workers: object) -> None:
+    if not isinstance(network, Network):
+        raise InputError(
+            f"the network is an object of type {type(network).__name__}; give what regionenum.load returns"
+        )
+    if isinstance(domain, type) or not hasattr(domain, "chart"):
+        name = (
+            f"the class {domain.__name__}" if isinstance(domain, type) else f"an object of type {type(domain).__name__}"
+        )
+        raise InputError(f"the domain is {name}; give a domain, for example regionenum.Box(-1, 1) or WholeSpace()")
+    if isinstance(workers, bool) or not isinstance(workers, int):
+        raise InputError(f"workers={workers!r}: give the number of worker processes, at least 1")
 
 
 def refuse_unavailable(*, exact: bool = False) -> None:

@@ -339,3 +339,15 @@ def test_doctor_names_a_cache_that_cannot_be_written(monkeypatch):
     ok, detail = doctor._cache()
     assert not ok
     assert "set REGIONENUM_CACHE_DIR" in detail
+
+
+def test_a_reader_that_goes_away_is_no_error(tmp_path):
+    """As in `regionenum ... | head -1`: nothing on stderr, and the exit code of SIGPIPE."""
+    path = tmp_path / "net.npz"
+    save_npz(star_network(), path)
+    reading, writing = os.pipe()
+    os.close(reading)
+    command = [sys.executable, "-m", "regionenum", "describe", str(path), "--json"]
+    done = subprocess.run(command, stdout=writing, stderr=subprocess.PIPE, text=True, check=False)
+    os.close(writing)
+    assert (done.returncode, done.stderr) == (141, "")

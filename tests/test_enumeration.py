@@ -1,3 +1,4 @@
+import re
 import subprocess
 import sys
 from contextlib import closing
@@ -217,3 +218,19 @@ def test_the_public_names():
     assert set(dir(rn)) == set(rn.__all__)
     with pytest.raises(AttributeError, match="no attribute 'nothing'"):
         _ = rn.nothing
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        ({"domain": (-1, 1)}, "the domain is an object of type tuple; give a domain, for example"),
+        ({"domain": rn.WholeSpace}, "the domain is the class WholeSpace; give a domain, for example"),
+        ({"net": "net.npz"}, "the network is an object of type str; give what regionenum.load returns"),
+        ({"workers": "auto"}, "workers='auto': give the number of worker processes, at least 1"),
+        ({"workers": 1.5}, "workers=1.5: give the number of worker processes, at least 1"),
+        ({"workers": True}, "workers=True: give the number of worker processes, at least 1"),
+    ],
+)
+def test_arguments_of_another_kind_are_refused(arguments, sentence):
+    with pytest.raises(rn.InputError, match="^" + re.escape(sentence)):
+        rn.enumerate_regions(**({"net": NET, "domain": rn.Box(-1, 1)} | arguments))

@@ -18,6 +18,9 @@ from typing import NoReturn
 from regionenum.cli import count, describe, doctor, plot, report, resume, run, status
 from regionenum.errors import EngineError, InputError, RunError, WorkerError
 
+PIPE_CLOSED = 141
+"""Exit code when the reader of the output went away: that of a program that SIGPIPE ended."""
+
 
 class _Parser(argparse.ArgumentParser):
     def error(self, message: str) -> NoReturn:
@@ -54,7 +57,13 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _run(arguments: argparse.Namespace) -> int:
     try:
-        return int(arguments.run(arguments))
+        code = int(arguments.run(arguments))
+        sys.stdout.flush()
+        return code
+    except BrokenPipeError:
+        # whoever read the output has seen enough; Python would complain once more when it flushes at its end
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return PIPE_CLOSED
     except InputError as error:
         return _fail(error, 2)
     except (EngineError, RunError) as error:
