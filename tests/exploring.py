@@ -9,7 +9,7 @@ import numpy as np
 from regionenum.engine.compiled import CompiledEngine
 from regionenum.engine.interface import Cells, Counters, Engine, Problem, Record, Statistics
 from regionenum.engine.reference import HighsEngine
-from tests.oracles import Pattern
+from tests.oracles import Pattern, exact_pattern
 
 ENGINES: dict[str, type[Engine]] = {engine.name: engine for engine in (CompiledEngine, HighsEngine)}
 
@@ -80,3 +80,12 @@ def check_totals(problem: Problem, found: Found, record: Record) -> None:
 def same_statistics(a: Statistics, b: Statistics) -> bool:
     """Whether all statistics agree."""
     return all(np.array_equal(getattr(a, f.name), getattr(b, f.name)) for f in fields(Statistics))
+
+
+def assert_witnesses(problem: Problem, found: Found) -> None:
+    """Every witness lies in its cell, in exact arithmetic: its pieces are those of the cell."""
+    assert found.cells is not None
+    starts = np.concatenate([[0], np.cumsum(problem.n_units)])
+    for layer, pieces, witness in zip(found.cells.layer, found.cells.pieces, found.cells.witness, strict=True):
+        n = starts[layer + 1]
+        assert exact_pattern(problem, witness)[:n] == tuple(pieces[:n])

@@ -19,9 +19,9 @@ from regionenum.engine.reference import HighsEngine
 from regionenum.network.independent import independent_columns
 from regionenum.network.layers import Layer, Network
 from regionenum.network.units import RELU, Units
-from tests.exploring import ENGINES, Found, explore, same_statistics
+from tests.exploring import ENGINES, Found, assert_witnesses, explore, same_statistics
 from tests.line import chain, relu_chain
-from tests.oracles import Row, exact_cells, exact_pattern, fractions, pivots
+from tests.oracles import Row, exact_cells, fractions, pivots
 from tests.problems import problems, relu_network
 from tests.strategies import HARDTANH, cases
 
@@ -29,15 +29,6 @@ BUDGET = settings(max_examples=60, deadline=None, suppress_health_check=list(Hea
 EVERY_ENGINE = pytest.mark.parametrize("engine", ENGINES)
 MOST = 120
 """Regions that the reference engine can afford in a random test."""
-
-
-def assert_witnesses(problem: Problem, found: Found) -> None:
-    """Every witness has the pattern of its cell, in exact arithmetic; `explore` has seen that it is in the domain."""
-    assert found.cells is not None
-    starts = np.concatenate([[0], np.cumsum(problem.n_units)])
-    for layer, pieces, witness in zip(found.cells.layer, found.cells.pieces, found.cells.witness, strict=True):
-        n = starts[layer + 1]
-        assert exact_pattern(problem, witness)[:n] == tuple(pieces[:n])
 
 
 def assert_engines_agree(network: Network, domain: Domain, most: int | None = None) -> Found:

@@ -14,8 +14,8 @@ from regionenum.engine.interface import Batch, Problem, Record
 from regionenum.engine.reference import HighsEngine
 from regionenum.network.layers import Layer, Network
 from regionenum.network.units import RELU, Units
-from tests.exploring import ENGINES, Found, explore, same_statistics
-from tests.oracles import Pattern, exact_cells, exact_pattern
+from tests.exploring import ENGINES, Found, assert_witnesses, explore, same_statistics
+from tests.oracles import Pattern, exact_cells
 from tests.strategies import cases
 
 MOST = 150
@@ -52,15 +52,6 @@ def explore_at_most(name: str, problem: Problem, record: Record, most: int) -> F
         return explore(Capped(), problem, record)
     except OverflowError:
         return None
-
-
-def assert_witnesses(problem: Problem, found: Found) -> None:
-    """Every witness lies in its cell, in exact arithmetic: its pieces are those of the cell."""
-    assert found.cells is not None
-    starts = np.concatenate([[0], np.cumsum(problem.n_units)])
-    for layer, pieces, witness in zip(found.cells.layer, found.cells.pieces, found.cells.witness, strict=True):
-        n = starts[layer + 1]
-        assert exact_pattern(problem, witness)[:n] == tuple(pieces[:n])
 
 
 @BUDGET

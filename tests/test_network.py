@@ -15,9 +15,10 @@ from hypothesis.extra import numpy as hnp
 from regionenum.errors import InputError
 from regionenum.network import ops
 from regionenum.network.affine import Affine
+from regionenum.network.chain import Chain
 from regionenum.network.layers import Layer, Network
 from regionenum.network.units import IDENTITY, MAXIMUM, RELU, PiecewiseLinear, Units, leaky_relu
-from regionenum.network.windows import Windows, average, convolution
+from regionenum.network.windows import Windows, convolution
 
 DYADIC = st.integers(-8, 8).map(lambda k: k / 4)
 HARDTANH = PiecewiseLinear((-1.0, 1.0), (0.0, 1.0, 0.0), (-1.0, 0.0, 1.0))
@@ -283,9 +284,8 @@ def test_grouped_convolution_by_hand():
     weight = np.array([[[1.0, 2.0]], [[3.0, 4.0]]])
     expected = [[1, 2, 0, 0, 0, 0], [0, 1, 2, 0, 0, 0], [0, 0, 0, 3, 4, 0], [0, 0, 0, 0, 3, 4]]
     np.testing.assert_array_equal(convolution(windows, weight, 2).toarray(), expected)
-    np.testing.assert_array_equal(
-        average(windows, 2, np.array([2.0, 4.0])).toarray()[2:], [[0, 0, 0, 0.5, 0.5, 0], [0, 0, 0, 0, 0.25, 0.25]]
-    )
+    averages = ops.averaged(Chain((2, 3)).input, windows, np.array([2.0, 4.0])).affine.sparse().toarray()
+    np.testing.assert_array_equal(averages[2:], [[0, 0, 0, 0.5, 0.5, 0], [0, 0, 0, 0, 0.25, 0.25]])
     units = ops.maxima(ops.windows_table(windows, 2))
     np.testing.assert_array_equal(units.rows.reshape(4, 2), [[0, 1], [1, 2], [3, 4], [4, 5]])
 

@@ -12,6 +12,9 @@ import scipy.sparse as sp
 from regionenum.network.layers import Layer
 from regionenum.network.units import Floats
 
+UNIT_ROUNDOFF = 2.0**-53
+"""Largest relative error of one operation in float64."""
+
 
 @dataclass(frozen=True)
 class Constraints:

@@ -10,13 +10,11 @@ import numpy as np
 import numpy.typing as npt
 
 from regionenum.domain.box import Box, refuse_where
-from regionenum.domain.chart import Chart, Constraints
+from regionenum.domain.chart import UNIT_ROUNDOFF, Chart, Constraints
 from regionenum.domain.linear import THINNEST, HalfSpaces, UnboundedError
 from regionenum.errors import InputError
 from regionenum.network.layers import Layer
 from regionenum.network.units import Floats
-
-UNIT_ROUNDOFF = 2.0**-53
 
 
 @dataclass(frozen=True, eq=False)

@@ -11,9 +11,9 @@ import scipy.linalg
 import scipy.sparse as sp
 
 from regionenum.domain.box import Box
-from regionenum.domain.chart import Chart, Constraints
+from regionenum.domain.chart import UNIT_ROUNDOFF, Chart, Constraints
 from regionenum.domain.linear import THINNEST, HalfSpaces, needed
-from regionenum.domain.polytope import UNIT_ROUNDOFF, check_within, numbers, roomy
+from regionenum.domain.polytope import check_within, numbers, roomy
 from regionenum.domain.whole import whole_chart
 from regionenum.errors import InputError
 from regionenum.network.independent import independent_columns

@@ -23,13 +23,13 @@ import numpy as np
 import numpy.typing as npt
 import scipy.sparse as sp
 
+from regionenum.domain.chart import UNIT_ROUNDOFF as UNIT_ROUNDOFF
 from regionenum.engine.interface import Problem
 from regionenum.network.layers import Layer
 from regionenum.network.units import MAXIMUM, Floats, Ints, PiecewiseLinear
 
 DENSE_FROM = 0.3
 """A weight with at least this share of entries that are not 0 is stored densely."""
-UNIT_ROUNDOFF = 2.0**-53
 
 # Columns of `Tables.at`: where each layer starts in the arrays named.
 ROW = 0  # bias; errors of rows

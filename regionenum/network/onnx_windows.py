@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
 
 import numpy as np
 
@@ -12,25 +11,6 @@ from regionenum.network.chain import Value
 from regionenum.network.onnx_node import Call
 from regionenum.network.units import Floats
 from regionenum.network.windows import Windows
-
-
-@dataclass(frozen=True)
-class _Sliding:
-    """The windows of a node, and the padding behind the last pixel."""
-
-    windows: Windows
-    behind: tuple[int, ...]
-
-    def areas(self, *, count_padding: bool) -> Floats:
-        """(n_out_pixels,) number of pixels under each window; what lies beyond the padding never counts."""
-        w, areas = self.windows, np.ones(1)
-        for k, size in enumerate(w.size):
-            start = np.arange(w.out[k]) * w.stride[k] - w.padding[k]
-            position = start[:, None] + np.arange(w.kernel[k]) * w.dilation[k]
-            first, last = (-w.padding[k], size + self.behind[k]) if count_padding else (0, size)
-            covered = np.count_nonzero((position >= first) & (position < last), axis=1)
-            areas = (areas[:, None] * covered).reshape(-1)
-        return areas
 
 
 def _options(call: Call, dim: int, name: str, default: int, lowest: int, n: int = 1) -> tuple[int, ...]:
@@ -51,7 +31,7 @@ def _image(call: Call, dim: int | None = None) -> Value:
     return x
 
 
-def _sliding(call: Call, size: tuple[int, ...], kernel: tuple[int, ...]) -> _Sliding:
+def _sliding(call: Call, size: tuple[int, ...], kernel: tuple[int, ...]) -> Windows:
     """The windows of a convolution or pooling over an image."""
     dim, attributes = len(size), call.node.attributes
     stride, dilation = _options(call, dim, "strides", 1, 1), _options(call, dim, "dilations", 1, 1)
@@ -82,9 +62,8 @@ def _sliding(call: Call, size: tuple[int, ...], kernel: tuple[int, ...]) -> _Sli
             )
     if auto != "NOTSET":
         call.explicit.update(auto_pad="NOTSET", pads=(*before, *behind))
-    windows = Windows(size, tuple(out), kernel, stride, tuple(before), dilation)
     call.connected(math.prod(out) * math.prod(kernel))
-    return _Sliding(windows, tuple(behind))
+    return Windows(size, tuple(out), kernel, stride, tuple(before), dilation, tuple(behind))
 
 
 def _weight(call: Call) -> tuple[Floats, Floats | None, int]:
@@ -114,7 +93,7 @@ def conv(call: Call) -> Value:
     n_out = len(weight)
     ok = groups >= 1 and n_out % groups == 0
     _check_channels(call, groups, (x.shape[1], n_out), (weight.shape[1] * groups, n_out if ok else -1), bias)
-    windows = _sliding(call, x.shape[2:], weight.shape[2:]).windows
+    windows = _sliding(call, x.shape[2:], weight.shape[2:])
     call.sized((n_out, *windows.out))
     call.connected(math.prod(windows.out) * weight.size)
     return ops.convolved(x, weight, bias, windows, groups)
@@ -161,32 +140,32 @@ def conv_transpose(call: Call) -> Value:
     return ops.transposed_convolved(x, weight, bias, windows, groups)
 
 
-def _pooling(call: Call) -> tuple[Value, _Sliding]:
+def _pooling(call: Call) -> tuple[Value, Windows]:
     x = _image(call, len(call.ints("kernel_shape") or ()))
     kernel = _options(call, len(x.shape) - 2, "kernel_shape", 1, 1)
-    sliding = _sliding(call, x.shape[2:], kernel)
-    call.sized((x.shape[1], *sliding.windows.out))
-    call.connected(x.shape[1] * math.prod(sliding.windows.out) * math.prod(kernel))
-    return x, sliding
+    windows = _sliding(call, x.shape[2:], kernel)
+    call.sized((x.shape[1], *windows.out))
+    call.connected(x.shape[1] * math.prod(windows.out) * math.prod(kernel))
+    return x, windows
 
 
 def max_pool(call: Call) -> Value:
     """Maxima over windows; the padding is no candidate."""
-    x, sliding = _pooling(call)
+    x, windows = _pooling(call)
     try:
-        units = ops.maxima(ops.windows_table(sliding.windows, x.shape[1]))
+        units = ops.maxima(ops.windows_table(windows, x.shape[1]))
     except ValueError as error:
         raise call.refuse(f"cannot be used: {error}; choose a smaller padding") from error
-    return call.close(x, units, (1, x.shape[1], *sliding.windows.out))
+    return call.close(x, units, (1, x.shape[1], *windows.out))
 
 
 def average_pool(call: Call) -> Value:
     """Means over windows, of the pixels or with the padding."""
-    x, sliding = _pooling(call)
-    divisors = sliding.areas(count_padding=bool(call.node.attributes["count_include_pad"]))
+    x, windows = _pooling(call)
+    divisors = windows.areas(count_padding=bool(call.node.attributes["count_include_pad"]))
     if not divisors.all():
         raise call.refuse("has a window that lies entirely in the padding; choose a smaller padding")
-    return ops.averaged(x, sliding.windows, divisors)
+    return ops.averaged(x, windows, divisors)
 
 
 def global_average_pool(call: Call) -> Value:

@@ -18,7 +18,7 @@ from regionenum.network.affine import Affine, Matrix
 from regionenum.network.chain import Value
 from regionenum.network.filters import Filter, fuse
 from regionenum.network.units import MAXIMUM, Floats, Ints, Units
-from regionenum.network.windows import Windows, average, convolution
+from regionenum.network.windows import Windows, convolution
 
 NO_VALUE = -1
 """In a table of positions: a constant, or a candidate that does not exist."""
@@ -155,7 +155,8 @@ def _every_sample(x: Value, matrix: sp.csr_array, bias: Floats | None, image: tu
 def averaged(x: Value, windows: Windows, divisors: Floats) -> Value:
     """Average pooling over the last axes: sums over the windows, divided by divisors (n_out_pixels,)."""
     outer = x.shape[: len(x.shape) - len(windows.size)]
-    return Value(x.affine.then(average(windows, math.prod(outer), divisors)), (*outer, *windows.out))
+    n = math.prod(outer)
+    return mean_over(x, windows_table(windows, n), (*outer, *windows.out), np.tile(divisors, n))
 
 
 def summed(x: Value, axes: Sequence[int], *, keep: bool, factor: float = 1.0) -> Value:
@@ -226,12 +227,12 @@ def adaptive_table(size: Sequence[int], out: Sequence[int], n_images: int) -> In
     return _every_image(table, n_images, math.prod(size))
 
 
-def mean_over(x: Value, table: Ints, shape: Sequence[int]) -> Value:
-    """The mean over the rows of a table."""
+def mean_over(x: Value, table: Ints, shape: Sequence[int], divisors: Floats | None = None) -> Value:
+    """The sum over each row of a table, divided by the number of its entries or by `divisors` (n_out,)."""
     present = table >= 0
     counts = np.count_nonzero(present, axis=1)
     indptr = np.concatenate([[0], np.cumsum(counts)])
-    data = np.repeat(1.0 / counts, counts)
+    data = np.repeat(1.0 / (counts if divisors is None else divisors), counts)
     return mapped(x, sp.csr_array((data, table[present], indptr), shape=(len(table), x.affine.n_rows)), shape)
 
 

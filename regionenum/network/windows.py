@@ -28,6 +28,7 @@ class Windows:
     ----------
     size, out : input and output size (`out` is given, because rounding it up is the caller's option)
     kernel, stride, padding, dilation : per axis; `padding` is that before the first pixel
+    behind : per axis, the padding after the last pixel; by default as before the first. Only averages ask for it
     """
 
     size: Sequence[int]
@@ -36,6 +37,7 @@ class Windows:
     stride: Sequence[int]
     padding: Sequence[int]
     dilation: Sequence[int]
+    behind: Sequence[int] | None = None
 
     @property
     def n_pixels(self) -> int:
@@ -61,12 +63,13 @@ class Windows:
         The padding counts if `count_padding`; what lies beyond the padding (size rounded up) never does.
         """
         areas = np.ones(1)
+        behind = self.padding if self.behind is None else self.behind
         for axis, size in enumerate(self.size):
             start = np.arange(self.out[axis]) * self.stride[axis] - self.padding[axis]
-            end = np.minimum(start + self.kernel[axis], size + self.padding[axis])
-            if not count_padding:
-                start, end = np.maximum(start, 0), np.minimum(end, size)
-            areas = (areas[:, None] * (end - start)).reshape(-1)
+            position = start[:, None] + np.arange(self.kernel[axis]) * self.dilation[axis]
+            first, last = (-self.padding[axis], size + behind[axis]) if count_padding else (0, size)
+            covered = np.count_nonzero((position >= first) & (position < last), axis=1)
+            areas = (areas[:, None] * covered).reshape(-1)
         return areas
 
 
@@ -92,15 +95,3 @@ def convolution(windows: Windows, weight: Floats, groups: int) -> sp.csr_array:
     counts = np.tile(np.count_nonzero(present, axis=(1, 2)), n_out)
     indptr = np.concatenate([[0], np.cumsum(counts)]).astype(kind)
     return sp.csr_array((data, indices, indptr), shape=(len(counts), n_in))
-
-
-def average(windows: Windows, n_channels: int, divisors: Floats) -> sp.csr_array:
-    """The matrix of an average pooling: sums over the windows, divided by divisors (n_out_pixels,)."""
-    table = windows.table()
-    present = table >= 0
-    counts = np.count_nonzero(present, axis=1)
-    indptr = np.concatenate([[0], np.cumsum(counts)])
-    one = sp.csr_array(
-        (np.repeat(1.0 / divisors, counts), table[present], indptr), shape=(len(table), windows.n_pixels)
-    )
-    return one if n_channels == 1 else sp.csr_array(sp.kron(sp.eye_array(n_channels), one, format="csr"))
