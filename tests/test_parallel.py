@@ -14,7 +14,7 @@ from regionenum.parallel.driver import Budget
 from regionenum.parallel.ledger import Ledger
 from regionenum.parallel.local import ProcessExecutor
 from regionenum.parallel.parcel import seal, unseal
-from regionenum.parallel.task import Task, TaskRunner
+from regionenum.parallel.task import Task, TaskResult, TaskRunner
 from tests.exploring import explore, same_statistics
 from tests.line import relu_chain
 
@@ -55,6 +55,50 @@ def test_a_sealed_subtree_is_the_same_subtree():
         assert (again.layer, again.n_before, again.parent) == (subtree.layer, subtree.n_before, subtree.parent)
         for name in ("sides", "winners", "witness"):
             np.testing.assert_array_equal(getattr(again, name), getattr(subtree, name))
+
+
+def long_problem():
+    """Seconds of work."""
+    rng = np.random.default_rng(1)
+    layers = [(rng.uniform(-1, 1, (n, m)), rng.uniform(-1, 1, n)) for m, n in ((8, 14), (14, 14), (14, 1))]
+    return Problem.over(relu_chain(*layers), rn.Box(-10, 10))
+
+
+def test_a_task_that_is_called_back_ends_after_its_step():
+    problem = long_problem()
+    runner = TaskRunner.of(CompiledEngine(), problem, Record.NONE)
+    root = seal(CompiledEngine().explorer(problem).root)
+    asked: list[bool] = []
+
+    def twice():
+        asked.append(len(asked) == 1)
+        return asked[-1]
+
+    result = runner.run(Task(0, [root], 600.0), twice)
+    assert len(asked) == 2
+    assert result.rest
+    assert [parcel.depth for parcel in result.rest] == list(range(1, len(result.rest) + 1))
+
+
+def test_worker_processes_give_back_what_is_called_back():
+    """The running task, and the one behind it, whose call may come before it begins."""
+    problem = long_problem()
+    root = seal(CompiledEngine().explorer(problem).root)
+    executor = ProcessExecutor(lambda: TaskRunner.of(CompiledEngine(), problem, Record.NONE), 1)
+    try:
+        for number in (0, 1):
+            executor.submit(Task(number, [root], 600.0))
+        assert not executor.slots.room
+        for number in (1, 0):
+            executor.recall(number)
+        results: list[TaskResult] = []
+        while len(results) < 2:
+            results += executor.collect(60.0)
+        assert [result.number for result in results] == [0, 1]
+        assert all(result.rest for result in results)
+        assert executor.slots.idle == 1
+    finally:
+        executor.close()
 
 
 @pytest.mark.parametrize("workers", [1, 2, 3])
