@@ -72,7 +72,7 @@ def verb(function: Function) -> Function:
     """Dispatch a function on the type of its first argument, inside kernels."""
     name = function.__name__
 
-    @overload(function, inline="always", jit_options=OPTIONS, strict=False)
+    @overload(function, jit_options=OPTIONS, strict=False)
     def choose(cells: Any, *_: Any) -> Any:
         return REPRESENTATIONS[cells.instance_class][name]
 

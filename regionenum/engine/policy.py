@@ -69,10 +69,19 @@ OPTIONS: dict[str, Any] = {
 
 def kernel(function: Function) -> Function:
     """Compile a function under the policy above, lazily for each combination of argument types."""
+    return _compiled(function, OPTIONS)
+
+
+def inlined(function: Function) -> Function:
+    """Compile a kernel that is put into its callers, so that no array has to be passed: for small ones in hot places."""
+    return _compiled(function, OPTIONS | {"forceinline": True})
+
+
+def _compiled(function: Function, options: dict[str, Any]) -> Function:
     outer = config.CACHE_DIR
     config.CACHE_DIR = str(cache_folder())
     try:
-        compiled: Function = numba.njit(cache=True, **OPTIONS)(function)
+        compiled: Function = numba.njit(cache=True, **options)(function)
     finally:
         config.CACHE_DIR = outer
     return compiled

@@ -67,6 +67,16 @@ class WeightTables(NamedTuple):
     bias: Floats
 
 
+class CutTables(NamedTuple):
+    """The cuts of all layers; the constraints of the domain are behind those of layer 0."""
+
+    row: Ints  # row in its layer
+    value: Floats  # the hyperplane is row = value
+    unit: Ints  # unit, over all layers, whose piece the cut decides; -1 for a constraint
+    first: Ints  # first cut of that unit
+    last: Ints  # its last cut
+
+
 class ErrorTables(NamedTuple):
     """What bounds the rounding of pulled-back rows; magnitudes are those anywhere in the domain."""
 
@@ -88,9 +98,7 @@ class Tables(NamedTuple):
     units: UnitTables
     weights: WeightTables
     errors: ErrorTables
-    cut_row: Ints
-    cut_value: Floats
-    cut_unit: Ints  # unit, over all layers, whose piece the cut decides; -1 for a constraint
+    cuts: CutTables
     group_unit: Ints  # unit in its layer
     twin: Ints  # (members) position in its group of the first candidate with the same weights and bias
     first: Floats  # (dim + 1, n_rows) the rows of layer 0
@@ -150,9 +158,7 @@ def make_tables(problem: Problem) -> Tables:
         units=units,
         weights=weights,
         errors=_error_tables(layers, n_rows, np.abs(first).sum(axis=0)),
-        cut_row=_joined([rows for rows, _, _ in cuts], np.int64),
-        cut_value=_joined([values for _, values, _ in cuts], np.float64),
-        cut_unit=_cut_units(layers, n_constraints),
+        cuts=_cut_tables(layers, cuts, n_constraints),
         group_unit=_joined(groups, np.int64),
         twin=_joined([_twins(layer) for layer in layers], np.int64),
         first=first,
@@ -254,8 +260,8 @@ def _copies(layer: Layer) -> tuple[Ints, Floats]:
     return unit, power
 
 
-def _cut_units(layers: Sequence[Layer], n_constraints: int) -> Ints:
-    """Unit of every cut, counted over all layers; -1 for the constraints of the domain, behind the cuts of layer 0."""
+def _cut_tables(layers: Sequence[Layer], cuts: Sequence[tuple[Ints, Floats, Ints]], n_constraints: int) -> CutTables:
+    """The cuts of all layers, given row, value and each unit's first cut for the layers."""
     found, start = [], 0
     for k, layer in enumerate(layers):
         count = np.where(layer.units.function_of == MAXIMUM, 0, layer.units.n_pieces - 1)
@@ -263,7 +269,20 @@ def _cut_units(layers: Sequence[Layer], n_constraints: int) -> Ints:
         if k == 0:
             found.append(np.full(n_constraints, -1))
         start += layer.n_out
-    return _joined(found, np.int64)
+    unit = _joined(found, np.int64)
+    # cuts of one unit are neighbours
+    return CutTables(
+        row=_joined([rows for rows, _, _ in cuts], np.int64),
+        value=_joined([values for _, values, _ in cuts], np.float64),
+        unit=unit,
+        first=np.searchsorted(_increasing(unit), _increasing(unit), side="left").astype(np.int64),
+        last=np.searchsorted(_increasing(unit), _increasing(unit), side="right").astype(np.int64) - 1,
+    )
+
+
+def _increasing(unit: Ints) -> Ints:
+    """Numbers that never decrease, and change where the unit does."""
+    return np.cumsum(np.diff(unit, prepend=unit[:1]) != 0)
 
 
 def _twins(layer: Layer) -> Ints:

@@ -57,7 +57,7 @@ from regionenum.engine.dictionary.simplex_kernel import (
     pivot,
     seek,
 )
-from regionenum.engine.policy import kernel
+from regionenum.engine.policy import inlined, kernel
 
 DEEP = 1e-9
 """A vertex this far beyond a hyperplane is far enough to try a witness; a search first looks for such a one."""
@@ -69,7 +69,7 @@ EVERYTHING = 1e300
 OLD = 60
 """Pivots after which a dictionary is computed afresh before a row is added to it."""
 
-@kernel
+@inlined
 def _seek(table, label, work, r, sign, enough):
     """`seek`, counted."""
     before = label[SIZE, AGE]
@@ -79,7 +79,7 @@ def _seek(table, label, work, r, sign, enough):
     return found
 
 
-@kernel
+@inlined
 def _reach(table, label, lines, r, sign, at):
     """Try to prove that the side -sign of row r meets the cell, by a point between the witness and that in line `at`.
 
@@ -145,7 +145,7 @@ def _find_edge(table, label, work, r, sign, status, j, length):
     return True
 
 
-@kernel
+@inlined
 def _attempt(table, label, lines, work, r, purpose):
     """One attempt at `test_row`."""
     line = lines[label[ROW_VAR, r] - label[SIZE, DIM]]
@@ -193,12 +193,16 @@ def test_row(table, label, lines, system, work, r, purpose):
 
     The witness may be moved to another interior point, and the vertex to another vertex.
     """
-    outcome = _attempt(table, label, lines, work, r, purpose)
-    if outcome == BROKEN or (outcome == DOUBTFUL and label[SIZE, AGE] > 0 and has_drifted(table, label, lines, r)):
+    is_fresh = False
+    while True:
+        outcome = _attempt(table, label, lines, work, r, purpose)
+        if is_fresh or outcome < DOUBTFUL:
+            return outcome
+        if outcome == DOUBTFUL and (label[SIZE, AGE] == 0 or not has_drifted(table, label, lines, r)):
+            return outcome
         if not renew(table, label, lines, system) and not rebuild(table, label, lines, work):
             return BROKEN
-        outcome = _attempt(table, label, lines, work, r, purpose)
-    return outcome
+        is_fresh = True
 
 
 @kernel

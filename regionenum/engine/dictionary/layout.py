@@ -30,7 +30,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from regionenum.engine.policy import kernel
+from regionenum.engine.policy import inlined, kernel
 from regionenum.network.units import Floats, Ints
 
 BLOCK = 8
@@ -141,7 +141,7 @@ def copy_cell(table, label, new_table, new_label):
         new_label[SIZE, k] = label[SIZE, k]
 
 
-@kernel
+@inlined
 def append_row(table, label):
     """Add an empty pending row and return its index; a new block starts zeroed."""
     i = label[SIZE, N_ROWS]
@@ -166,7 +166,7 @@ def swap_rows(table, label, a, b):
     label[ROW_FLIP, a], label[ROW_FLIP, b] = label[ROW_FLIP, b], label[ROW_FLIP, a]
 
 
-@kernel
+@inlined
 def drop_row(table, label, r):
     """Remove a pending row; the last row takes its place."""
     last = label[SIZE, N_ROWS] - 1
@@ -205,7 +205,7 @@ def express(table, label, line, i):
     table[POINT, i] = at_point
 
 
-@kernel
+@inlined
 def vertex_point(table, label, j, length, at):
     """Write the coordinates of the vertex, or of the point at `length` on the edge of column j, into line `at`."""
     for k in range(label[SIZE, DIM]):

@@ -40,7 +40,7 @@ from regionenum.engine.dictionary.layout import (
     WORK,
 )
 from regionenum.engine.dictionary.simplex_kernel import COST_TOL
-from regionenum.engine.policy import kernel
+from regionenum.engine.policy import inlined, kernel
 from regionenum.engine.tables import UNIT_ROUNDOFF
 
 
@@ -76,20 +76,17 @@ def scaled_line(line, constant, normal, error):
     line[pad + BOUND] = (error + (2 * dim + 16) * UNIT_ROUNDOFF * size + 2.0**-1000) * (1.0 + 2.0**-20)
 
 
-@kernel
+@inlined
 def value_at(line, point):
     """Value of the function on a line at a point of the cube, to within its BOUND; `point` is 0 behind its last entry."""
     pad = line.shape[0] - EXTRA
-    a, b, c, d = line[pad + CONSTANT], 0.0, 0.0, 0.0
-    for k in range(0, pad, 4):
-        a += line[k] * point[k]
-        b += line[k + 1] * point[k + 1]
-        c += line[k + 2] * point[k + 2]
-        d += line[k + 3] * point[k + 3]
-    return (a + b) + (c + d)
+    value = line[pad + CONSTANT]
+    for k in range(pad):
+        value += line[k] * point[k]
+    return value
 
 
-@kernel
+@inlined
 def is_inside(table, label, lines, at):
     """Whether the point in table line `at` is proved to be strictly inside the cell."""
     dim, bound = label[SIZE, DIM], lines.shape[1] - EXTRA + BOUND
@@ -116,7 +113,7 @@ def is_inside(table, label, lines, at):
     return True
 
 
-@kernel
+@inlined
 def move_witness(table, label, lines, at):
     """Make the point in table line `at` the witness, and evaluate the pending rows there."""
     dim = label[SIZE, DIM]
@@ -126,7 +123,7 @@ def move_witness(table, label, lines, at):
         table[WITNESS, i] = value_at(lines[label[ROW_VAR, i] - dim], table[WITNESS_AT])
 
 
-@kernel
+@inlined
 def _combine(table, label, lines, r, sign):
     """Write f of "does not reach" for h = sign * row r into table line WORK; returns (f_0, bound on the error of f)."""
     dim, pad = label[SIZE, DIM], lines.shape[1] - EXTRA
@@ -144,15 +141,12 @@ def _combine(table, label, lines, r, sign):
         if label[COL_FLIP, j] == 1:
             multiplier = -multiplier
         constant += multiplier * line[pad + CONSTANT]
-        for k in range(0, pad, 4):
+        for k in range(pad):
             f[k] += multiplier * line[k]
-            f[k + 1] += multiplier * line[k + 1]
-            f[k + 2] += multiplier * line[k + 2]
-            f[k + 3] += multiplier * line[k + 3]
     return constant, bound
 
 
-@kernel
+@inlined
 def does_not_reach(table, label, lines, r, sign):
     """Whether sign * row r is proved to be negative on the cell, by the multipliers that the row has in the dictionary."""
     constant, bound = _combine(table, label, lines, r, sign)

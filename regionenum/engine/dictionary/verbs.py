@@ -25,7 +25,7 @@ from regionenum.engine.dictionary.layout import (
 )
 from regionenum.engine.dictionary.proof_kernel import move_witness, scaled_line
 from regionenum.engine.dictionary.simplex_kernel import COST_TOL
-from regionenum.engine.policy import kernel
+from regionenum.engine.policy import inlined, kernel
 
 
 @kernel
@@ -46,7 +46,7 @@ def _share_lines(labels, f, g):
         labels[h, SIZE, FREE_LINE] = free
 
 
-@kernel
+@inlined
 def _add(table, label, lines, system, work, line, constant, normal, error):
     if line == NEW_LINE:
         line = label[SIZE, FREE_LINE]
@@ -63,7 +63,7 @@ def _drop(table, label, work, r):
     drop_row(table, label, r)
 
 
-@kernel
+@inlined
 def _first_pending(label):
     r = label[SIZE, N_BASIC]
     for i in range(r + 1, label[SIZE, N_ROWS]):
@@ -72,7 +72,7 @@ def _first_pending(label):
     return r
 
 
-@kernel
+@inlined
 def _tight(table, label, r, lines):
     """The multipliers that `proof_kernel.does_not_reach` used."""
     dim, n = label[SIZE, DIM], 0

@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from regionenum.engine.policy import kernel
+from regionenum.engine.policy import inlined, kernel
 from regionenum.engine.tables import CUT, Tables
 from regionenum.network.units import Ints
 
@@ -55,7 +55,7 @@ def forget(at, certificates, layer):
         certificates.learned[layer, slot] = 0
 
 
-@kernel
+@inlined
 def give_slot(certificates, layer, c):
     """Give an open cut a slot, while there are any."""
     if certificates.used[layer] < SLOTS:
@@ -65,7 +65,7 @@ def give_slot(certificates, layer, c):
         certificates.slot[c] = WITHOUT_SLOT
 
 
-@kernel
+@inlined
 def implied(certificates, layer, slot, plus, minus):
     """Side of an open cut, given the decided slots, by an earlier certificate: (side or -1, was it doubtful)."""
     for k in range(min(certificates.learned[layer, slot], KEPT)):
@@ -75,7 +75,7 @@ def implied(certificates, layer, slot, plus, minus):
     return -1, 0
 
 
-@kernel
+@inlined
 def learn(at, certificates, cut_side, layer, slot, lines, n, side, doubtful):
     """Keep the certificate behind "does not cut": the constraints on the first n of `lines`."""
     plus, minus = 0, 0

@@ -13,7 +13,7 @@ from regionenum.engine.cells import add as add_row
 from regionenum.engine.cells import capacity, copy, drop, has_room, likely, restrict, test, witness
 from regionenum.engine.counters import DOUBTFUL as DOUBTFUL_COUNT
 from regionenum.engine.counters import TESTS
-from regionenum.engine.policy import kernel
+from regionenum.engine.policy import inlined, kernel
 from regionenum.engine.tables import GROUP, UNIT
 from regionenum.engine.walk.layer_kernel import (
     ALWAYS_ABOVE,
@@ -52,7 +52,7 @@ from regionenum.engine.walk.state import (
 IDLE, SCREENING, SPLITTING = 0, 1, 2
 
 
-@kernel
+@inlined
 def settle(cells, f, counters):
     """The answer to a decision that rounding could have made: it is counted, and float64 believed."""
     counters[DOUBTFUL_COUNT] += 1
@@ -64,8 +64,8 @@ def _difference(tables, walk, layer, u, i, k):
     """Candidate i minus candidate k of unit u, written to `walk.normal`: (sign on the cube, constant, error)."""
     first = tables.units.member[u]
     row, other = tables.units.member_row[first + i], tables.units.member_row[first + k]
-    constant, error_one, error_linear = read_difference(tables, walk.images, layer, row, other, walk.normal)
-    sign = sign_on_cube(tables, constant, walk.normal, error_one, error_linear)
+    constant, error_one, error_linear = read_difference(tables.at, tables.one, walk.images, layer, row, other, walk.normal)
+    sign = sign_on_cube(tables.one, constant, walk.normal, error_one, error_linear)
     return sign, constant, error_one + error_linear
 
 
@@ -112,7 +112,7 @@ def _list_candidates(tables, walk, cells, f, layer, u):
     for i in range(tables.units.member[u + 1] - first):
         if tables.twin[first + i] != i:
             continue
-        value = read_row(tables.at, walk.images, layer, tables.units.member_row[first + i], normal)
+        value = read_row(tables.at, walk.images.image, layer, tables.units.member_row[first + i], normal)
         for k in range(tables.dim):
             value += normal[k] * walk.point[k]
         key[n], listed[n] = value, i
@@ -126,7 +126,7 @@ def _list_candidates(tables, walk, cells, f, layer, u):
         is_new = True
         for b in range(run, kept):
             row, other = tables.units.member_row[first + i], tables.units.member_row[first + listed[b]]
-            constant, error_one, error_linear = read_difference(tables, walk.images, layer, row, other, normal)
+            constant, error_one, error_linear = read_difference(tables.at, tables.one, walk.images, layer, row, other, normal)
             size = abs(constant)
             for k in range(tables.dim):
                 size += abs(normal[k])

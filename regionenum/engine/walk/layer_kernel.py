@@ -16,7 +16,7 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from regionenum.engine.policy import kernel
+from regionenum.engine.policy import inlined, kernel
 from regionenum.engine.tables import CUT, DENSE, IMAGE, INPUT, ROW, UNIT, UNIT_ROUNDOFF, WEIGHT, Tables
 from regionenum.network.units import Floats, Ints
 
@@ -56,26 +56,22 @@ def make_images(tables: Tables) -> Images:
     return images
 
 
-@kernel
-def decide(tables, images, layer, c, side):
+@inlined
+def decide(cuts, cut_side, piece, c, side):
     """Write down the side of a cut, and with it the piece of its unit: how many of its cuts the cell is beyond."""
-    images.cut_side[c] = side
-    u = tables.cut_unit[c]
+    cut_side[c] = side
+    u, first, last = cuts.unit[c], cuts.first[c], cuts.last[c]
     if u < 0:
         return
-    units = tables.units
-    function = units.function[u]
-    n = units.function_at[function + 1] - units.function_at[function] - 1
-    if n == 1:
-        images.piece[u] = side
-        return
-    first, found = tables.at[layer, CUT] + units.cut[u], 0
-    for k in range(first, first + n):
-        found += images.cut_side[k]
-    images.piece[u] = found
+    found = side
+    if first != last:
+        found = 0
+        for k in range(first, last + 1):
+            found += cut_side[k]
+    piece[u] = found
 
 
-@kernel
+@inlined
 def branch(units, images, u):
     """The affine branch of decided unit u, counted over all layers: (row, slope, intercept)."""
     function, piece = units.function[u], images.piece[u]
@@ -100,7 +96,7 @@ def pull_back(tables, images, layer):
     before = layer - 1
     n_rows, n_before = at[layer + 1, ROW] - at[layer, ROW], at[layer, ROW] - at[before, ROW]
     source, target = at[before, IMAGE], at[layer, IMAGE]
-    weight, bias = tables.weights.weight, tables.weights.bias[at[layer, ROW] : at[layer + 1, ROW]]
+    bias = tables.weights.bias[at[layer, ROW] : at[layer + 1, ROW]]
     terms = 0
     for u in range(at[before, UNIT], at[layer, UNIT]):
         row, slope, intercept = branch(units, images, u)
@@ -125,7 +121,7 @@ def pull_back(tables, images, layer):
         row_error = at[before, ROW] + row
         worst_one = max(worst_one, (abs(slope) * images.error_one[row_error] + gamma * size_one) / scale)
         worst_linear = max(worst_linear, (abs(slope) * images.error_linear[row_error] + gamma * size_linear) / scale)
-        _add_unit(tables, image, weight, layer, u - at[before, UNIT], row, slope, intercept)
+        _add_unit(at, tables.weights, image, dim, one, layer, u - at[before, UNIT], row, slope, intercept)
     error_one = images.error_one[at[layer, ROW] : at[layer + 1, ROW]]
     error_linear = images.error_linear[at[layer, ROW] : at[layer + 1, ROW]]
     reach = tables.errors.reach[at[layer, ROW] : at[layer + 1, ROW]]
@@ -153,9 +149,8 @@ def _sizes(image, n_rows, dim, one, row, slope, intercept):
 
 
 @kernel
-def _add_unit(tables, image, weight, layer, unit, row, slope, intercept):
+def _add_unit(at, weights, image, dim, one, layer, unit, row, slope, intercept):
     """Add a unit's column of the weight times its branch to the rows of `layer`."""
-    at, dim, one = tables.at, tables.dim, tables.one
     n_rows, n_before = at[layer + 1, ROW] - at[layer, ROW], at[layer, ROW] - at[layer - 1, ROW]
     source, target = at[layer - 1, IMAGE], at[layer, IMAGE]
     dense = at[layer, DENSE] == 1
@@ -163,8 +158,8 @@ def _add_unit(tables, image, weight, layer, unit, row, slope, intercept):
         first = at[layer, WEIGHT] + unit * n_rows
         last = first + n_rows
     else:
-        first = tables.weights.column_ptr[at[layer, INPUT] + unit]
-        last = tables.weights.column_ptr[at[layer, INPUT] + unit + 1]
+        first = weights.column_ptr[at[layer, INPUT] + unit]
+        last = weights.column_ptr[at[layer, INPUT] + unit + 1]
     for k in range(dim + 1):
         factor = slope * image[source + k * n_before + row]
         if k == one:
@@ -174,10 +169,10 @@ def _add_unit(tables, image, weight, layer, unit, row, slope, intercept):
         line = image[target + k * n_rows : target + (k + 1) * n_rows]
         if dense:
             for n in range(n_rows):
-                line[n] += factor * weight[first + n]
+                line[n] += factor * weights.weight[first + n]
         else:
             for e in range(first, last):
-                line[tables.weights.weight_row[e]] += factor * weight[e]
+                line[weights.weight_row[e]] += factor * weights.weight[e]
 
 
 @kernel
@@ -199,48 +194,47 @@ def _copy_errors(tables, images, layer):
                 images.error_linear[n] = factor * images.error_linear[row]
 
 
-@kernel
-def read_row(at, images, layer, row, normal):
+@inlined
+def read_row(at, image, layer, row, normal):
     """Copy one row's normal and return its constant."""
     n_rows = at[layer + 1, ROW] - at[layer, ROW]
     first = at[layer, IMAGE] + row
     for k in range(normal.shape[0]):
-        normal[k] = images.image[first + (k + 1) * n_rows]
-    return images.image[first]
+        normal[k] = image[first + (k + 1) * n_rows]
+    return image[first]
 
 
-@kernel
-def read_cut(tables, images, layer, c, normal):
+@inlined
+def read_cut(at, one, cuts, images, layer, c, normal):
     """Copy the normal of the row of a cut minus its value, and return its constant and its two error bounds."""
-    row, value = tables.cut_row[c], tables.cut_value[c]
-    constant = read_row(tables.at, images, layer, row, normal)
-    row += tables.at[layer, ROW]
+    row, value = cuts.row[c], cuts.value[c]
+    constant = read_row(at, images.image, layer, row, normal)
+    row += at[layer, ROW]
     error_one, error_linear = images.error_one[row], images.error_linear[row]
     if value != 0.0:
-        if tables.one == 0:
+        if one == 0:
             constant -= value
             error_one += UNIT_ROUNDOFF * abs(constant)
         else:
-            normal[tables.one - 1] -= value
-            error_one += UNIT_ROUNDOFF * abs(normal[tables.one - 1])
+            normal[one - 1] -= value
+            error_one += UNIT_ROUNDOFF * abs(normal[one - 1])
     return constant, error_one, error_linear
 
 
 @kernel
-def read_difference(tables, images, layer, row, other, normal):
+def read_difference(at, one, images, layer, row, other, normal):
     """Write the normal of row - other; returns its constant and its two error bounds."""
-    at = tables.at
     n_rows, first = at[layer + 1, ROW] - at[layer, ROW], at[layer, IMAGE]
     constant = images.image[first + row] - images.image[first + other]
     size_one, size_linear = 0.0, 0.0
-    if tables.one == 0:
+    if one == 0:
         size_one = abs(constant)
     else:
         size_linear = abs(constant)
     for k in range(normal.shape[0]):
         line = first + (k + 1) * n_rows
         normal[k] = images.image[line + row] - images.image[line + other]
-        if k + 1 == tables.one:
+        if k + 1 == one:
             size_one = abs(normal[k])
         else:
             size_linear += abs(normal[k])
@@ -256,22 +250,22 @@ STEEP, ALWAYS_BELOW, ALWAYS_ABOVE, LEVEL_ZERO, FLAT = 0, 1, 2, 3, 4
 is exactly 0; its slope cannot be told from 0, nor its sign."""
 
 
-@kernel
-def sign_on_cube(tables, constant, normal, error_one, error_linear):
+@inlined
+def sign_on_cube(one, constant, normal, error_one, error_linear):
     """Sign of a function in the open unit cube, where that needs no cell: one of the constants above.
 
     In the whole space the coefficient of t is the function's value where nothing else is: t is positive inside.
     """
     slope, low, high = 0.0, constant, constant
     for k in range(normal.shape[0]):
-        if k + 1 != tables.one:
+        if k + 1 != one:
             slope += abs(normal[k])
         low += min(normal[k], 0.0)
         high += max(normal[k], 0.0)
-    if tables.one > 0:
+    if one > 0:
         slope += abs(constant)
     if slope == 0.0 and error_linear == 0.0:
-        level = constant if tables.one == 0 else normal[tables.one - 1]
+        level = constant if one == 0 else normal[one - 1]
         if level == 0.0 and error_one == 0.0:
             return LEVEL_ZERO
         if abs(level) > error_one:

@@ -14,7 +14,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from regionenum.engine.policy import kernel
+from regionenum.engine.policy import inlined, kernel
 from regionenum.engine.tables import CUT, ROW, UNIT, UNIT_ROUNDOFF, Tables
 from regionenum.engine.walk.certificate_kernel import DECIDED_AT_ENTRY
 from regionenum.engine.walk.layer_kernel import branch, norm, read_row
@@ -50,7 +50,7 @@ def make_ranks(tables: Tables) -> Ranks:
     )
 
 
-@kernel
+@inlined
 def _outside(basis, rank, normal):
     """Subtract from `normal` its projection on the first `rank` rows of the basis; returns the length that is left."""
     for q in range(rank):
@@ -63,8 +63,8 @@ def _outside(basis, rank, normal):
     return norm(normal)
 
 
-@kernel
-def layer_rank(tables, images, ranks, layer, bound):
+@inlined
+def layer_rank(at, units, images, ranks, layer, bound):
     """Rank of the map to the output of `layer`, all of whose units are decided; returns (rank, doubtful decisions).
 
     A row r is known up to |dr| <= e |r|, and the span of the basis up to an angle s. Its part outside the span, of length l
@@ -72,7 +72,6 @@ def layer_rank(tables, images, ranks, layer, bound):
     MARGIN leaves room). So l > MARGIN (e + s) proves that a row is independent. That one depends on others cannot be proved
     by rounded numbers, only that it is 0: a row whose coefficients are 0 with bounds 0.
     """
-    at, units = tables.at, tables.units
     start = at[layer, UNIT]
     n_units = at[layer + 1, UNIT] - start
     basis, normal, spoilt = ranks.basis[layer], ranks.normal, ranks.spoilt[layer]
@@ -90,7 +89,7 @@ def layer_rank(tables, images, ranks, layer, bound):
         u = start + ranks.order[start + position]
         row, slope, _ = branch(units, images, u)
         if slope != 0.0:
-            read_row(at, images, layer, row, normal)
+            read_row(at, images.image, layer, row, normal)
             size, noise = norm(normal), images.error_linear[at[layer, ROW] + row]
             if size <= 2.0 * noise:
                 doubtful += size > 0.0 or noise > 0.0
@@ -116,21 +115,20 @@ def layer_rank(tables, images, ranks, layer, bound):
 
 
 @kernel
-def order_units(tables, slot, ranks, layer):
+def order_units(at, units, slot, ranks, layer):
     """Units decided on the whole cell come first in the rank computation, then those with pending cuts, then groups.
 
     `slot` : the certificates' slots, which say which cuts were decided on entry.
     """
-    at, units = tables.at, tables.units
     start, n_units = at[layer, UNIT], at[layer + 1, UNIT] - at[layer, UNIT]
     n_decided, n_cut = 0, 0
     for unit in range(n_units):
-        kind = _kind(tables, slot, layer, start + unit)
+        kind = _kind(at, units, slot, layer, start + unit)
         n_decided += kind == 0
         n_cut += kind == 1
     place_0, place_1, place_2 = start, start + n_decided, start + n_decided + n_cut
     for unit in range(n_units):
-        kind = _kind(tables, slot, layer, start + unit)
+        kind = _kind(at, units, slot, layer, start + unit)
         if kind == 0:
             ranks.order[place_0] = unit
             place_0 += 1
@@ -144,13 +142,12 @@ def order_units(tables, slot, ranks, layer):
 
 
 @kernel
-def _kind(tables, slot, layer, u):
+def _kind(at, units, slot, layer, u):
     """0 if unit u was decided on entry, 1 if it has a cut that was not, 2 for a maximum."""
-    units = tables.units
     function = units.function[u]
     if function < 0:
         return 2 if units.member[u + 1] - units.member[u] > 1 else 0
-    first = tables.at[layer, CUT] + units.cut[u]
+    first = at[layer, CUT] + units.cut[u]
     for c in range(first, first + units.function_at[function + 1] - units.function_at[function] - 1):
         if slot[c] != DECIDED_AT_ENTRY:
             return 1

@@ -48,9 +48,9 @@ OPEN_DECISION = -1
 @kernel
 def _impose_cut(tables, walk, cells, f, layer, c, side):
     """Restrict cell f to a side of a cut; an outcome of `restrict_to`."""
-    decide(tables, walk.images, layer, c, side)
-    constant, error_one, error_linear = read_cut(tables, walk.images, layer, c, walk.normal)
-    if sign_on_cube(tables, constant, walk.normal, error_one, error_linear) != STEEP:
+    decide(tables.cuts, walk.images.cut_side, walk.images.piece, c, side)
+    constant, error_one, error_linear = read_cut(tables.at, tables.one, tables.cuts, walk.images, layer, c, walk.normal)
+    if sign_on_cube(tables.one, constant, walk.normal, error_one, error_linear) != STEEP:
         return CUTS
     if side == 0:
         constant = scale_normal(constant, walk.normal, -1.0)
@@ -68,8 +68,8 @@ def _impose_winner(tables, walk, cells, f, layer, u, winner):
         if k == winner or tables.twin[first + k] != k:
             continue
         other = tables.units.member_row[first + k]
-        constant, error_one, error_linear = read_difference(tables, walk.images, layer, row, other, walk.normal)
-        if sign_on_cube(tables, constant, walk.normal, error_one, error_linear) != STEEP:
+        constant, error_one, error_linear = read_difference(tables.at, tables.one, walk.images, layer, row, other, walk.normal)
+        if sign_on_cube(tables.one, constant, walk.normal, error_one, error_linear) != STEEP:
             continue
         r = add_row(cells, f, NEW_LINE, constant, walk.normal, error_one + error_linear)
         outcome = restrict_to(cells, f, r, walk.tally.counters)
@@ -136,8 +136,8 @@ def load(tables, walk, cells, layer, sides, winners, point, parent, first_number
             if k == layer:
                 walk.given_winner[u] = 1
         if k < layer:
-            order_units(tables, walk.certificates.slot, walk.ranks, k)
-            path[RANK, k + 1], _ = layer_rank(tables, walk.images, walk.ranks, k, path[RANK, k])
+            order_units(at, tables.units, walk.certificates.slot, walk.ranks, k)
+            path[RANK, k + 1], _ = layer_rank(at, tables.units, walk.images, walk.ranks, k, path[RANK, k])
     path[NUMBER, layer] = parent
     path[ISSUED, 0] = first_number
     walk.stack[FIRST_CELL, LAYER] = layer

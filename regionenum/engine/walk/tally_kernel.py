@@ -34,13 +34,13 @@ def close_cells(tally, level):
 
 
 @kernel
-def count_cell(tables, images, ranks, tally, layer):
+def count_cell(at, units, images, ranks, tally, layer):
     """The present path has arrived at a cell of `layer`: find its rank and count it.
 
     Depth first, the cells below the layer's last cell are all done by now.
     """
     path = tally.path
-    rank, doubtful = layer_rank(tables, images, ranks, layer, path[RANK, layer])
+    rank, doubtful = layer_rank(at, units, images, ranks, layer, path[RANK, layer])
     tally.counters[DOUBTFUL_RANKS] += doubtful
     close_cells(tally, layer + 1)
     path[CHILDREN_SO_FAR, layer] += 1

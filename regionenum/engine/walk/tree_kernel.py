@@ -29,7 +29,7 @@ from regionenum.engine.cells import (
 )
 from regionenum.engine.counters import DOUBTFUL as DOUBTFUL_COUNT
 from regionenum.engine.counters import REUSED, TESTS
-from regionenum.engine.policy import kernel
+from regionenum.engine.policy import inlined, kernel
 from regionenum.engine.tables import CUT, GROUP, UNIT
 from regionenum.engine.walk.certificate_kernel import forget, give_slot, implied, learn
 from regionenum.engine.walk.group_kernel import decide_groups, settle
@@ -65,11 +65,11 @@ from regionenum.engine.walk.state import (
 from regionenum.engine.walk.tally_kernel import close_cells, count_cell
 
 
-@kernel
-def _decide(tables, walk, layer, waiting, c, side):
+@inlined
+def _decide(cuts, images, slots, waiting, c, side):
     """Write down the side of a cut."""
-    decide(tables, walk.images, layer, c, side)
-    slot = walk.certificates.slot[c]
+    decide(cuts, images.cut_side, images.piece, c, side)
+    slot = slots[c]
     if slot >= 0:
         waiting[PLUS_MASK if side == POSITIVE else MINUS_MASK] |= 1 << slot
 
@@ -92,7 +92,7 @@ def _enter(tables, walk, f):
 def _fill(tables, walk, cells, f, last_test):
     """Test every cut on the whole cell, once."""
     images, normal, counters, waiting = walk.images, walk.normal, walk.tally.counters, walk.stack[f]
-    at, layer = tables.at, waiting[LAYER]
+    at, one, cuts, layer = tables.at, tables.one, tables.cuts, waiting[LAYER]
     while waiting[NEXT] < at[layer + 1, CUT]:
         c = waiting[NEXT]
         if walk.given[c] == 1:
@@ -102,8 +102,8 @@ def _fill(tables, walk, cells, f, last_test):
             return PAUSED
         if not has_room(cells, f, 1):
             return CELL_FULL
-        constant, error_one, error_linear = read_cut(tables, images, layer, c, normal)
-        sign = sign_on_cube(tables, constant, normal, error_one, error_linear)
+        constant, error_one, error_linear = read_cut(at, one, cuts, images, layer, c, normal)
+        sign = sign_on_cube(one, constant, normal, error_one, error_linear)
         counters[TESTS] += 1
         waiting[NEXT] += 1
         if sign == FLAT:
@@ -112,10 +112,10 @@ def _fill(tables, walk, cells, f, last_test):
             witness(cells, f, walk.point)
             for k in range(tables.dim):
                 constant += normal[k] * walk.point[k]
-            decide(tables, images, layer, c, POSITIVE if constant > 0.0 else NEGATIVE)
+            decide(cuts, images.cut_side, images.piece, c, POSITIVE if constant > 0.0 else NEGATIVE)
             continue
         if sign != STEEP:
-            decide(tables, images, layer, c, POSITIVE if sign == ALWAYS_ABOVE else NEGATIVE)
+            decide(cuts, images.cut_side, images.piece, c, POSITIVE if sign == ALWAYS_ABOVE else NEGATIVE)
             continue
         r = add_row(cells, f, c, constant, normal, error_one + error_linear)
         outcome = test(cells, f, r, SCREEN)
@@ -126,18 +126,17 @@ def _fill(tables, walk, cells, f, last_test):
         if outcome == CUTS:
             give_slot(walk.certificates, layer, c)
         else:
-            decide(tables, images, layer, c, outcome)
+            decide(cuts, images.cut_side, images.piece, c, outcome)
             drop(cells, f, r)
-    order_units(tables, walk.certificates.slot, walk.ranks, layer)
+    order_units(at, tables.units, walk.certificates.slot, walk.ranks, layer)
     waiting[STAGE] = CUTTING
     return FINISHED
 
 
-@kernel
-def _reuse(walk, layer, slot, waiting):
+@inlined
+def _reuse(certificates, counters, layer, slot, waiting):
     """Side of an open cut by a certificate kept from an earlier test, or -1; counted."""
-    counters = walk.tally.counters
-    side, doubtful = implied(walk.certificates, layer, slot, waiting[PLUS_MASK], waiting[MINUS_MASK])
+    side, doubtful = implied(certificates, layer, slot, waiting[PLUS_MASK], waiting[MINUS_MASK])
     if side >= 0:
         counters[TESTS] += 1
         counters[REUSED] += 1
@@ -152,8 +151,9 @@ def _cut(tables, walk, cells, recording, last_test):
     In the last layer regions are counted right here unless they are recorded.
     """
     stack, images, certificates, counters = walk.stack, walk.images, walk.certificates, walk.tally.counters
+    at, units, cuts = tables.at, tables.units, tables.cuts
     layer = stack[walk.top[0], LAYER]
-    is_last = layer == tables.depth - 1 and tables.at[layer, GROUP] == tables.at[layer + 1, GROUP] and not recording
+    is_last = layer == tables.depth - 1 and at[layer, GROUP] == at[layer + 1, GROUP] and not recording
     before = counters[TESTS]
     while counters[TESTS] == before or counters[TESTS] < last_test:
         f = walk.top[0]
@@ -163,7 +163,7 @@ def _cut(tables, walk, cells, recording, last_test):
             return STACK_FULL
         waiting = stack[f]
         if waiting[NEWS] == A_CUT:
-            _decide(tables, walk, layer, waiting, waiting[NEWS_INDEX], waiting[NEWS_VALUE])
+            _decide(cuts, images, certificates.slot, waiting, waiting[NEWS_INDEX], waiting[NEWS_VALUE])
             waiting[NEWS] = NOTHING
         was_split = False
         while n_pending(cells, f) > 0:
@@ -171,9 +171,9 @@ def _cut(tables, walk, cells, recording, last_test):
             c = line_of(cells, f, r)
             slot = certificates.slot[c]
             if slot >= 0:
-                side = _reuse(walk, layer, slot, waiting)
+                side = _reuse(certificates, counters, layer, slot, waiting)
                 if side >= 0:
-                    _decide(tables, walk, layer, waiting, c, side)
+                    _decide(cuts, images, certificates.slot, waiting, c, side)
                     drop(cells, f, r)
                     continue
             leaf = is_last and n_pending(cells, f) == 1
@@ -187,15 +187,15 @@ def _cut(tables, walk, cells, recording, last_test):
             if outcome != CUTS:
                 if slot >= 0:
                     n = tight(cells, f, r, walk.lines)
-                    learn(tables.at, certificates, images.cut_side, layer, slot, walk.lines, n, outcome, doubtful)
-                _decide(tables, walk, layer, waiting, c, outcome)
+                    learn(at, certificates, images.cut_side, layer, slot, walk.lines, n, outcome, doubtful)
+                _decide(cuts, images, certificates.slot, waiting, c, outcome)
                 drop(cells, f, r)
                 continue
             if leaf:
                 # Both sides are regions without further tests: one is counted here, the other as the cell is done.
-                decide(tables, images, layer, c, NEGATIVE)
-                count_cell(tables, images, walk.ranks, walk.tally, layer)
-                _decide(tables, walk, layer, waiting, c, POSITIVE)
+                decide(cuts, images.cut_side, images.piece, c, NEGATIVE)
+                count_cell(at, units, images, walk.ranks, walk.tally, layer)
+                _decide(cuts, images, certificates.slot, waiting, c, POSITIVE)
                 drop(cells, f, r)
                 continue
             side = split(cells, f, r, f + 1)
@@ -209,10 +209,10 @@ def _cut(tables, walk, cells, recording, last_test):
         if was_split:
             continue
         if is_last:
-            count_cell(tables, images, walk.ranks, walk.tally, layer)
+            count_cell(at, units, images, walk.ranks, walk.tally, layer)
             walk.top[0] = f - 1
         else:
-            waiting[NEXT] = tables.at[layer, GROUP]
+            waiting[NEXT] = at[layer, GROUP]
             waiting[STAGE] = GROUPS
     return FINISHED
 
@@ -244,7 +244,7 @@ def _done(tables, walk, cells, f, record_regions, record_tree):
     recording = record_tree or (record_regions and is_last)
     if recording and walk.rows.filled[0] == walk.rows.layer.shape[0]:
         return ROWS_FULL
-    count_cell(tables, walk.images, walk.ranks, walk.tally, layer)
+    count_cell(tables.at, tables.units, walk.images, walk.ranks, walk.tally, layer)
     if recording:
         _record(tables, walk, cells, f)
     if is_last:
@@ -269,7 +269,7 @@ def walk_tree(tables, walk, cells, tests, record_regions, record_tree):
             close_cells(walk.tally, 0)
             return FINISHED
         if stack[f, NEWS] == A_CUT:
-            _decide(tables, walk, stack[f, LAYER], stack[f], stack[f, NEWS_INDEX], stack[f, NEWS_VALUE])
+            _decide(tables.cuts, walk.images, walk.certificates.slot, stack[f], stack[f, NEWS_INDEX], stack[f, NEWS_VALUE])
         elif stack[f, NEWS] == A_WINNER:
             walk.images.piece[stack[f, NEWS_INDEX]] = stack[f, NEWS_VALUE]
         stack[f, NEWS] = NOTHING
