@@ -18,6 +18,7 @@ from typing import Any, TypeVar
 import numba
 from llvmlite.binding import get_host_cpu_features, get_host_cpu_name
 from numba.core import config
+from numba.core.codegen import CPUCodeLibrary
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 
@@ -81,7 +82,39 @@ def _compiled(function: Function, options: dict[str, Any]) -> Function:
     outer = config.CACHE_DIR
     config.CACHE_DIR = str(cache_folder())
     try:
-        compiled: Function = numba.njit(cache=True, **options)(function)
+        compiled: Any = numba.njit(cache=True, **options)(function)
     finally:
         config.CACHE_DIR = outer
-    return compiled
+    compile_one = compiled.compile
+
+    def compile_counted(signature: Any) -> Any:
+        _Depth.now += 1
+        try:
+            return compile_one(signature)
+        finally:
+            _Depth.now -= 1
+
+    compiled.compile = compile_counted
+    result: Function = compiled
+    return result
+
+
+class _Depth:
+    """How many kernels are being compiled, each for the one before."""
+
+    now = 0
+
+
+_optimise = CPUCodeLibrary._optimize_final_module
+
+
+def _optimise_outermost(library: Any) -> None:
+    """Optimise what Python calls, with all that it calls; not once more each of those for itself.
+
+    Otherwise a kernel would be optimised again in everything that contains it, which takes twice as long in all.
+    """
+    if _Depth.now <= 1:
+        _optimise(library)
+
+
+CPUCodeLibrary._optimize_final_module = _optimise_outermost

@@ -67,7 +67,7 @@ LIKELY_DEPTH = 2e-11
 """What cannot be proved is taken for a cut if a vertex is farther beyond the hyperplane than this."""
 EVERYTHING = 1e300
 OLD = 60
-"""Pivots after which a dictionary is computed afresh before a row is added to it."""
+"""Pivots, beside two for each dimension, after which a dictionary is computed afresh before a row is added to it."""
 
 @inlined
 def _seek(table, label, work, r, sign, enough):
@@ -208,7 +208,7 @@ def test_row(table, label, lines, system, work, r, purpose):
 @kernel
 def add_row(table, label, lines, system, work, line):
     """Append the function on a line as a pending row; returns its position."""
-    if label[SIZE, AGE] > OLD and not renew(table, label, lines, system):
+    if label[SIZE, AGE] > OLD + 2 * label[SIZE, DIM] and not renew(table, label, lines, system):
         rebuild(table, label, lines, work)
     r = append_row(table, label)
     label[ROW_VAR, r] = label[SIZE, DIM] + line
