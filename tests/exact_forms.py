@@ -41,9 +41,9 @@ class Example:
     truth: Json
 
     @classmethod
-    def of(cls, name: str, kind: str, network: Network, domain: Domain) -> Example:
-        """With the truth from the exact oracle."""
-        return cls(name, kind, network, domain, as_json(enumerate_exactly(*exact_form(network, domain))))
+    def of(cls, name: str, kind: str, network: Network, domain: Domain, max_cells: int = 100_000) -> Example:
+        """With the truth from the exact oracle, which may give up (see there)."""
+        return cls(name, kind, network, domain, as_json(enumerate_exactly(*exact_form(network, domain), max_cells)))
 
     @classmethod
     def read(cls, entry: Json) -> Example:

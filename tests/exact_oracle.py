@@ -226,12 +226,16 @@ def _integers(rows: Sequence[Sequence[Number]]) -> tuple[list[Row], int]:
     return [tuple(int(v * scale) for v in row) for row in rows], scale
 
 
+class NoInteriorError(Exception):
+    """A domain that is empty, or flat."""
+
+
 def domain_cone(space: Space) -> Cone:
     """The cone over a domain.
 
     Raises
     ------
-    ValueError
+    NoInteriorError
         If the domain has no interior.
     """
     cone = Cone.everything(space.dim + 1).sides((*[0] * space.dim, 1))[1]
@@ -241,7 +245,7 @@ def domain_cone(space: Space) -> Cone:
             continue
         cone = cone.sides(form)[1] if cone else None
     if cone is None:
-        raise ValueError("the domain has no interior")
+        raise NoInteriorError("the domain has no interior")
     return cone
 
 
@@ -411,7 +415,7 @@ def enumerate_exactly(layers: Sequence[ExactLayer], space: Space, max_cells: int
 
     Raises
     ------
-    ValueError
+    NoInteriorError
         If the domain has no interior.
     TooManyCellsError
         If one layer has more than `max_cells` cells.
