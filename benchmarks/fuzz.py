@@ -71,7 +71,7 @@ def _judged(family: str, seed: int, start: int, end: int, engine: str) -> Iterat
         try:
             network, domain = case_of(family, seed, k)
             example = Example.of(name, "fuzz", network, domain, MOST_CELLS)
-            judgement = judge(example, ENGINES[engine]())
+            judgement = judge(example, engine)
         except (TooManyCellsError, NoInteriorError):
             yield name, None, None
             continue
@@ -107,10 +107,10 @@ def _shrunk(example: Example, engine: str) -> Example:
     """The smallest part of an example that is still wrong without a doubt."""
 
     def is_silent(candidate: Example) -> bool:
-        return judge(candidate, ENGINES[engine]()).verdict is Verdict.WITHOUT_DOUBT
+        return judge(candidate, engine).verdict is Verdict.WITHOUT_DOUBT
 
     smallest = shrink(example, is_silent)
-    print(f"  shrunk {example.name}: {difference(judge(smallest, ENGINES[engine]()), smallest.truth)}")
+    print(f"  shrunk {example.name}: {difference(judge(smallest, engine), smallest.truth)}")
     print("  " + json.dumps(smallest.write()), flush=True)
     return smallest
 

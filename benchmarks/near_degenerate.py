@@ -30,7 +30,7 @@ def main(argv: list[str] | None = None) -> int:
     counts: Counter[Verdict] = Counter()
     n_doubted = 0
     for example in examples:
-        judgement = judge(example, ENGINES[options.engine]())
+        judgement = judge(example, options.engine)
         counts[judgement.verdict] += 1
         n_doubted += judgement.verdict is Verdict.RIGHT and judgement.doubts > 0
         if judgement.verdict is not Verdict.RIGHT:

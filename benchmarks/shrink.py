@@ -102,7 +102,7 @@ def _without_input(form: Json, i: int) -> None:
 
 
 def _simpler_numbers(form: Json) -> Iterator[Json]:
-    """Every number of the network and the domain in turn, replaced by simpler ones."""
+    """Every weight, bias and number of the domain in turn, replaced by simpler ones."""
 
     def lists(value: Any) -> Iterator[list[Any]]:
         if isinstance(value, list) and value and all(isinstance(v, str) and v[-1].isdigit() for v in value):
@@ -112,7 +112,7 @@ def _simpler_numbers(form: Json) -> Iterator[Json]:
                 yield from lists(v)
 
     def numbers(f: Json) -> list[list[Any]]:
-        parts = [part for layer in f["network"]["layers"] for part in (layer["W"], layer["b"], layer["units"])]
+        parts = [part for layer in f["network"]["layers"] for part in (layer["W"], layer["b"])]
         return [found for part in [*parts, f["domain"]] for found in lists(part)]
 
     for at, values in enumerate(numbers(form)):

@@ -432,6 +432,34 @@ def near_vertices(rng: np.random.Generator) -> Case:
 
 
 @family
+def shallow(rng: np.random.Generator) -> Case:
+    """Hyperplanes at a small angle to a side of the box, so that a small error in height is a large one along the side.
+
+    They pass a corner at a small height; others, parallel to sides or not, of the same layer or of the next, pass it at
+    about the distance at which the first meet the side.
+    """
+    d, n = int(rng.integers(2, 4)), int(rng.integers(2, 4))
+    box = Box(np.full(d, rng.choice([-1.0, 0.0])), np.ones(d))
+    lower, upper = np.asarray(box.lower), np.asarray(box.upper)
+    corner = np.where(rng.random(d) < 0.5, lower, upper)
+    slope, height = abs(tiny(rng, 5, 25)), tiny(rng, 25, 50) if rng.random() < 0.4 else tiny(rng, 29, 36)
+    w = np.where(rng.random((n, 1)) < 0.7, np.eye(d)[rng.integers(0, d, n)], rng.integers(-2, 3, (n, d)))
+    w[0] = slope * rng.integers(-1, 2, d)
+    w[0, -1] = rng.choice([-1.0, 1.0])
+    b = -(w @ corner)
+    b[0] += height
+    reach = abs(height) / slope * rng.choice([1.0, 1.0, 0.5, 0.25])
+    beyond = np.array([-1.0, 0.0, 0.0, 0.5, 1.0, 2.0])
+    if rng.random() < 0.5:
+        b[1:] += reach * rng.choice(beyond, n - 1)
+        return relu_chain((w, b)) if rng.random() < 0.5 else deeper(rng, (w, b)), box
+    units = Units.each([RELU, *(RELU if rng.random() < 0.3 else IDENTITY for _ in range(n - 1))])
+    v = np.where(rng.random((2, 1)) < 0.7, np.eye(n)[rng.integers(0, n, 2)], rng.integers(-2, 3, (2, n)))
+    c = -(v @ units.apply((w @ corner + b)[None, :])[0]) + reach * rng.choice(beyond, 2) * rng.choice([-1.0, 1.0])
+    return chain(((w, b), units), ((v, c), Units.pointwise(RELU, 2))), box
+
+
+@family
 def bias_free(rng: np.random.Generator) -> Case:
     """No biases: every hyperplane of every layer meets the apex."""
     n_in = int(rng.integers(1, 4))

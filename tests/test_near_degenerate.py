@@ -57,15 +57,15 @@ HARMLESS = Example.read(
 @pytest.mark.parametrize("engine", ENGINES)
 def test_verdicts(engine: str) -> None:
     """Of an example that every engine decides without a doubt: any other truth makes it wrong without doubt."""
-    assert judge(HARMLESS, ENGINES[engine]()).verdict is Verdict.RIGHT
+    assert judge(HARMLESS, engine).verdict is Verdict.RIGHT
     layers = HARMLESS.truth["layers"]
     by_rank = {**layers[0]["by_rank"], "0": [1, 1, 0, 0]}
     for wrong in ({"count": 4, "layers": layers}, {"count": 3, "layers": [{"regions": 3, "by_rank": by_rank}]}):
-        judgement = judge(replace(HARMLESS, truth=wrong), ENGINES[engine]())
+        judgement = judge(replace(HARMLESS, truth=wrong), engine)
         assert judgement.verdict is Verdict.WITHOUT_DOUBT
         assert "truth" in difference(judgement, wrong)
     flat = replace(HARMLESS, domain=Box(1.0, 1.0))
-    assert judge(flat, ENGINES[engine]()).verdict is Verdict.REFUSED
+    assert judge(flat, engine).verdict is Verdict.REFUSED
 
 
 def test_the_benchmark_fails_on_a_wrong_answer_without_a_doubt(

@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 import regionenum as rn
-from regionenum.engine.interface import Engine
 from regionenum.errors import EngineError, InputError
 from regionenum.results.summary import Result
 from tests.exact_forms import Example, Json
@@ -54,7 +53,7 @@ def doubts(result: Result) -> int:
     return result.counters.doubtful + result.counters.doubtful_ranks
 
 
-def judge(example: Example, engine: str | Engine = "compiled") -> Judgement:
+def judge(example: Example, engine: str = "compiled") -> Judgement:
     """Enumerate an example and compare its count, regions by layer, and ranks and children with the truth."""
     try:
         result = rn.enumerate_regions(example.network, example.domain, engine=engine, time_limit=LONGEST)
