@@ -1,7 +1,8 @@
-"""The compiled engine: the tree walk of `walk_kernel` behind the `Engine` and `Explorer` interfaces.
+"""The compiled engine: the tree walk of `walk/` over the cells of `dictionary/`, behind the engine's interface.
 
-Decisions are made in float64 with a small tolerance (`cut_kernel.CUT_TOL`, as a distance in the unit cube). Whatever
-lies within `cut_kernel.DOUBT` of zero is counted as doubtful, in `Counters.doubtful` and `doubtful_ranks`.
+Decisions are made in float64 and proved by rigorous error bounds (`dictionary/proof_kernel.py`, `walk/layer_kernel.py`,
+`walk/rank_kernel.py`). Those that are not are counted as doubtful, in `Counters.doubtful` and `doubtful_ranks`: a count
+without doubt is right.
 """
 
 from __future__ import annotations
@@ -12,8 +13,10 @@ from contextlib import suppress
 import numpy as np
 
 from regionenum.domain import Box
-from regionenum.engine import cut_kernel, policy
-from regionenum.engine.dual_kernel import DECIDED_AT_ENTRY
+from regionenum.engine import policy
+from regionenum.engine.counters import COUNTERS, DOUBTFUL, LPS, PIVOTS
+from regionenum.engine.dictionary import layout as dictionary
+from regionenum.engine.dictionary import verbs as _verbs  # noqa: F401  (registers them)
 from regionenum.engine.interface import (
     Batch,
     Cells,
@@ -27,17 +30,16 @@ from regionenum.engine.interface import (
     cell_name,
 )
 from regionenum.engine.pace import Pace
-from regionenum.engine.simplex_kernel import N_BASIC, N_ROWS, ROW_VAR, SIZE, locate, witness_point
-from regionenum.engine.subtree_kernel import OPEN_DECISION, load, load_domain
 from regionenum.engine.tables import CUT, GROUP, UNIT, Tables, make_tables
-from regionenum.engine.walk_kernel import walk_tree
-from regionenum.engine.walk_state import (
+from regionenum.engine.walk.certificate_kernel import DECIDED_AT_ENTRY
+from regionenum.engine.walk.state import (
     A_CUT,
     A_WINNER,
+    CELL_FULL,
     CHILDREN_SO_FAR,
-    CUTS,
-    DICTIONARY_FULL,
+    CUTTING,
     FINISHED,
+    FIRST_CELL,
     GAVE_UP,
     ISSUED,
     LAYER,
@@ -54,12 +56,16 @@ from regionenum.engine.walk_state import (
     grow_walk,
     make_walk,
 )
+from regionenum.engine.walk.subtree_kernel import OPEN_DECISION, load, load_domain, pending_lines, witness_of
+from regionenum.engine.walk.tree_kernel import walk_tree
 from regionenum.errors import EngineError
 from regionenum.network.layers import Layer, Network
-from regionenum.network.units import RELU, Floats, Ints, Units
+from regionenum.network.units import RELU, Floats, Units
 
 BATCH_SECONDS = 0.25
 BUFFER_BYTES = 8 << 20
+STACK, ROWS = 32, 64
+"""Cells, and rows of a cell, that there is space for at first."""
 
 
 class CompiledEngine:
@@ -116,22 +122,23 @@ class CompiledExplorer:
         self._problem, self._record = problem, record
         self._tables = make_tables(problem)
         self._first_constraint = int(self._tables.at[1, CUT]) - len(problem.chart.half_spaces)
-        self._domain: tuple[Floats, Ints] | None = None
+        self._domain_is_loaded = False
         rows = _buffer_rows(self._tables) if record != Record.NONE else 0
-        self._walk = make_walk(problem, self._tables, rows)
+        n_cuts = int(self._tables.at[-1, CUT])
+        self._walk = make_walk(self._tables, rows, STACK)
+        self._cells = dictionary.make_cells(STACK, self._tables.dim, ROWS, n_cuts + ROWS, n_cuts)
         self._subtree = self.root
         self._finished, self._first_number = True, 0
 
-    def _domain_cell(self) -> tuple[Floats, Ints]:
-        """The domain as a cell, of which every subtree's cell is a part."""
-        while True:
-            status = load_domain(self._tables, self._walk, self._first_constraint)
-            if status != DICTIONARY_FULL:
-                break
-            self._grow(status)
-        if status == GAVE_UP:
-            raise EngineError("the domain could not be cut out of its cube; report the network and the domain")
-        return self._walk.cells[0].copy(), self._walk.labels[0].copy()
+    def _load_domain(self) -> None:
+        """Make the domain a cell, of which every subtree's cell is a part."""
+        while not self._domain_is_loaded:
+            status = load_domain(self._tables, self._walk, self._cells, self._first_constraint)
+            if status == GAVE_UP:
+                raise EngineError("the domain could not be cut out of its cube; report the network and the domain")
+            self._domain_is_loaded = status == FINISHED
+            if status == CELL_FULL:
+                self._grow(status)
 
     @property
     def root(self) -> Subtree:
@@ -153,14 +160,14 @@ class CompiledExplorer:
 
     def start(self, subtree: Subtree, first_number: int = 0) -> None:
         """Begin a subtree; the cells found are numbered from `first_number`."""
-        counters = self._walk.tally.counters.copy()
-        if self._domain is None:
-            self._domain = self._domain_cell()
+        counters = self._walk.tally.counters
+        before, work = counters.copy(), self._cells.work.copy()
+        self._load_domain()
         while True:
             status = load(
                 self._tables,
                 self._walk,
-                *self._domain,
+                self._cells,
                 subtree.layer,
                 self._with_constraints(subtree.sides),
                 subtree.winners,
@@ -169,11 +176,13 @@ class CompiledExplorer:
                 first_number,
                 self._first_constraint,
             )
-            if status != DICTIONARY_FULL:
+            if status != CELL_FULL:
                 break
             self._grow(status)
-        # what it takes to rebuild a cell is no decision about the tree
-        self._walk.tally.counters[...] = counters
+        # what it takes to rebuild a cell is no decision about the tree; that it was doubtful is
+        before[DOUBTFUL] = counters[DOUBTFUL]
+        counters[...] = before
+        self._cells.work[...] = work
         if status == GAVE_UP:
             raise EngineError("a subtree's cell could not be rebuilt; report the network, the domain and the subtree")
         self._subtree, self._finished, self._first_number = subtree, False, first_number
@@ -186,16 +195,16 @@ class CompiledExplorer:
         """
         while True:
             status = walk_tree(
-                self._tables, self._walk, tests, self._record == Record.REGIONS, self._record == Record.TREE
+                self._tables, self._walk, self._cells, tests, self._record == Record.REGIONS, self._record == Record.TREE
             )
             if status == GAVE_UP:
                 raise EngineError(
                     "the simplex method did not converge on a cell; "
                     "run again with engine='highs' and report the network"
                 )
-            if status in (STACK_FULL, DICTIONARY_FULL):
+            if status in (STACK_FULL, CELL_FULL):
                 self._grow(status)
-            elif status != PAUSED or self._walk.top[0] > 0 or self._walk.tally.path[ISSUED, 0] > self._first_number:
+            elif status != PAUSED or self._walk.top[0] > FIRST_CELL or self._walk.tally.path[ISSUED, 0] > self._first_number:
                 break
         self._finished = status == FINISHED
         return self._take()
@@ -203,7 +212,7 @@ class CompiledExplorer:
     def rest(self) -> Rest:
         """Subtrees of all waiting cells, and the cells of the path whose children are not all counted."""
         walk, path = self._walk, self._walk.tally.path
-        waiting = [] if self._finished else [self._waiting(f) for f in range(int(walk.top[0]) + 1)]
+        waiting = [] if self._finished else [self._waiting(f) for f in range(FIRST_CELL, int(walk.top[0]) + 1)]
         first = self._subtree.layer
         open_cells = [OpenCell(self._subtree.cell, first, int(path[RANK, first]), int(path[CHILDREN_SO_FAR, first]))]
         for level in range(first + 1, self._problem.depth + 1):
@@ -230,7 +239,7 @@ class CompiledExplorer:
         at, units, images = self._tables.at, self._tables.units, self._walk.images
         n_cuts, n_units = at[layer, CUT], at[layer, UNIT]
         sizes = np.diff(units.member)[:n_units]
-        winners = np.where((units.function[:n_units] < 0) & (sizes > 1), images.winner[:n_units], OPEN_DECISION)
+        winners = np.where((units.function[:n_units] < 0) & (sizes > 1), images.piece[:n_units], OPEN_DECISION)
         return self._without_constraints(images.cut_side[:n_cuts]), winners.astype(np.int16)
 
     def _waiting(self, f: int) -> Subtree:
@@ -247,49 +256,48 @@ class CompiledExplorer:
         decided, won = cuts[:0], units[:0]
         if layer == self._subtree.layer:
             decided, won = cuts[walk.given[cuts] == 1], units[walk.given_winner[units] == 1]
-        if entry[STAGE] >= CUTS:
+        if entry[STAGE] >= CUTTING:
             # cuts decided on the whole cell of the layer before are left open: they are found again by one test each
-            label = walk.labels[f]
-            pending = label[ROW_VAR, label[SIZE, N_BASIC] : label[SIZE, N_ROWS]]
-            tested = cuts[walk.duals.slot[cuts] != DECIDED_AT_ENTRY]
+            lines = np.zeros(len(cuts), np.int64)
+            pending = lines[: pending_lines(self._cells, f, lines)]
+            tested = cuts[walk.certificates.slot[cuts] != DECIDED_AT_ENTRY]
             decided = np.union1d(decided, np.setdiff1d(tested, pending))
-        if entry[STAGE] > CUTS:
+        if entry[STAGE] > CUTTING:
             groups = self._tables.group_unit[at[layer, GROUP] : entry[NEXT]] + at[layer, UNIT]
             won = np.union1d(won, groups)
         sides[decided] = walk.images.cut_side[decided]
-        winners[won] = walk.images.winner[won]
+        winners[won] = walk.images.piece[won]
         if entry[NEWS] == A_CUT:
             sides[entry[NEWS_INDEX]] = entry[NEWS_VALUE]
         elif entry[NEWS] == A_WINNER:
             winners[entry[NEWS_INDEX]] = entry[NEWS_VALUE]
         witness = np.zeros(self._tables.dim)
-        locate(walk.labels[f])
-        witness_point(walk.cells[f], walk.labels[f], witness)
+        witness_of(self._cells, f, witness)
         parent = int(walk.tally.path[NUMBER, layer])
         return Subtree(
             layer, self._without_constraints(sides), winners, (len(before), len(winners_before)), witness, parent
         )
 
     def _grow(self, status: int) -> None:
-        n, _, capacity = self._walk.cells.shape
-        factor = (2, 1) if status == STACK_FULL else (1, 2)
-        self._walk = grow_walk(self._walk, factor[0] * n, factor[1] * capacity)
+        n, _, rows = self._cells.tables.shape
+        lines = len(self._cells.lines)
+        if status == STACK_FULL:
+            n *= 2
+        else:
+            rows, lines = 2 * rows, lines + 2 * rows
+        self._walk = grow_walk(self._walk, n)
+        self._cells = dictionary.grow_cells(self._cells, n, rows, lines)
 
     def _take(self) -> Batch:
         """Take statistics, counters and rows out of the walk, and zero them there."""
-        tally = self._walk.tally
+        tally, work = self._walk.tally, self._cells.work
         statistics = Statistics(*tally.statistics.copy())
-        count = tally.counters
-        counters = Counters(
-            tests=int(count[cut_kernel.TESTS]),
-            lps=int(count[cut_kernel.LPS]),
-            pivots=int(count[cut_kernel.PIVOTS]),
-            reused=int(count[cut_kernel.REUSED]),
-            doubtful=int(count[cut_kernel.DOUBTFUL]),
-            doubtful_ranks=int(count[cut_kernel.DOUBTFUL_RANKS]),
-        )
+        tally.counters[LPS], tally.counters[PIVOTS] = work[dictionary.LPS], work[dictionary.PIVOTS]
+        names = (counter.name for counter in COUNTERS)
+        counters = Counters(**dict(zip(names, tally.counters.tolist(), strict=True)))
         tally.statistics[...] = 0
-        count[...] = 0
+        tally.counters[...] = 0
+        work[[dictionary.LPS, dictionary.PIVOTS]] = 0
         return Batch(statistics, counters, None if self._record == Record.NONE else self.take_cells())
 
     def take_cells(self) -> Cells:

@@ -21,8 +21,6 @@ from numba.core import config
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 
-FAST_MATH = {"nnan", "nsz", "contract", "reassoc"}
-
 
 def cache_folder() -> Path:
     """Folder of the compiled kernels: under REGIONENUM_CACHE_DIR if set, else under the user's cache folder."""
@@ -38,7 +36,10 @@ def cache_folder() -> Path:
 
 
 def _sources() -> list[Path]:
-    return [Path(__file__), *sorted(Path(__file__).parent.glob("*_kernel.py"))]
+    """Every file of which something ends up in a kernel: functions, constants, and the verbs of representations."""
+    here = Path(__file__).parent
+    shared = [here / name for name in ("cells.py", "counters.py", "policy.py", "tables.py")]
+    return [*shared, *sorted(here.glob("dictionary/*.py")), *sorted(here.glob("walk/*.py"))]
 
 
 def _ready() -> Path:
@@ -58,14 +59,20 @@ def note_on_disk() -> None:
     _ready().touch()
 
 
+OPTIONS: dict[str, Any] = {
+    "nogil": True,
+    "error_model": "numpy",
+    "boundscheck": False,
+    "fastmath": {"nnan", "nsz", "contract", "reassoc"},
+    "_nrt": False,
+}
+
 def kernel(function: Function) -> Function:
     """Compile a function under the policy above, lazily for each combination of argument types."""
     outer = config.CACHE_DIR
     config.CACHE_DIR = str(cache_folder())
     try:
-        compiled: Function = numba.njit(
-            cache=True, nogil=True, error_model="numpy", boundscheck=False, fastmath=FAST_MATH, _nrt=False
-        )(function)
+        compiled: Function = numba.njit(cache=True, **OPTIONS)(function)
     finally:
         config.CACHE_DIR = outer
     return compiled

@@ -10,6 +10,9 @@ which y' = 2 z - 1 are the first d and t is the last. A region of R^d is then th
 number stands for infinity. All that differs for the rest of the engine is which line of a row's image the number 1 belongs
 to: line `one`, the constants of an ordinary problem (0), or the coefficients of t (d + 1).
 
+Rounding errors of rows are bounded by two numbers for each: one for its constant (line `one`), and one for the sum of
+its other coefficients, `walk/layer_kernel.py` says how. What of it does not depend on the cell is prepared here.
+
 The constraints of a domain are rows and cuts of layer 0 that no unit reads. Subtrees do not
 mention them: their sides are put in when one is started (`CompiledExplorer.start`).
 """
@@ -64,6 +67,16 @@ class WeightTables(NamedTuple):
     bias: Floats
 
 
+class ErrorTables(NamedTuple):
+    """What bounds the rounding of pulled-back rows; magnitudes are those anywhere in the domain."""
+
+    scale: Floats  # (n_units,) positive; about the magnitude of the unit's row
+    reach: Floats  # (n_rows,) sum of |weight| scale over the units that the row reads; 0 in layer 0
+    limit: Floats  # (depth,) a row of the layer before whose coefficients add up to more could overflow
+    copied_unit: Ints  # (n_rows,) the unit, in its layer, that a row only copies, times a power of two; or -1
+    copied_weight: Floats  # (n_rows,) that power of two, positive or negative
+
+
 class Tables(NamedTuple):
     """A problem."""
 
@@ -74,13 +87,18 @@ class Tables(NamedTuple):
     at: Ints  # (depth + 1, 8)
     units: UnitTables
     weights: WeightTables
+    errors: ErrorTables
     cut_row: Ints
     cut_value: Floats
+    cut_unit: Ints  # unit, over all layers, whose piece the cut decides; -1 for a constraint
     group_unit: Ints  # unit in its layer
+    twin: Ints  # (members) position in its group of the first candidate with the same weights and bias
+    first: Floats  # (dim + 1, n_rows) the rows of layer 0
+    first_error: Floats  # (2, n_rows) their bounds, as in Images
 
 
 def make_tables(problem: Problem) -> Tables:
-    """Flatten a problem; layer 0's weight is left to `first_image`."""
+    """Flatten a problem."""
     layers = problem.network.unit_layers
     functions = list(dict.fromkeys(f for layer in layers for f in layer.units.functions))
     packed = [_packed_weight(layer) for layer in layers[1:]]
@@ -93,6 +111,7 @@ def make_tables(problem: Problem) -> Tables:
     n_rows = [layer.n_rows for layer in layers]
     n_rows[0] += n_constraints
     weight_at = _starts([0, *(len(w[0]) for w in packed)])
+    first, first_error = first_image(problem)
     at = np.stack(
         [
             _starts(n_rows),
@@ -130,36 +149,139 @@ def make_tables(problem: Problem) -> Tables:
         at=np.ascontiguousarray(at),
         units=units,
         weights=weights,
+        errors=_error_tables(layers, n_rows, np.abs(first).sum(axis=0)),
         cut_row=_joined([rows for rows, _, _ in cuts], np.int64),
         cut_value=_joined([values for _, values, _ in cuts], np.float64),
+        cut_unit=_cut_units(layers, n_constraints),
         group_unit=_joined(groups, np.int64),
+        twin=_joined([_twins(layer) for layer in layers], np.int64),
+        first=first,
+        first_error=first_error,
     )
 
 
 def first_image(problem: Problem) -> tuple[Floats, Floats]:
-    """Rows of layer 0 as functions of z, (dim + 1, n_rows) with the constants first, and a bound on each row's error.
+    """Rows of layer 0 as functions of z, (dim + 1, n_rows) with the constants first, and bounds (2, n_rows) of their errors.
 
     With the chart x = origin + D s, s = lower + width y, a row is W origin + b + (W D) lower + (W D) width y. A dot product
     of n terms computed in any order errs by at most n u / (1 - n u) times the sum of the absolute values of its terms
-    (Higham, Accuracy and Stability of Numerical Algorithms, section 3.1); the bound holds anywhere in the unit cube.
+    (Higham, Accuracy and Stability of Numerical Algorithms, section 3.1). The two bounds are those of line `one` and of
+    the other lines together. A row that overflows is 0 with infinite bounds; what underflows is below 2^-1000.
     """
     layer, chart = problem.network.unit_layers[0], problem.chart
     lower, width = chart.bounds
-    product = layer.weight @ chart.directions
-    product = product.toarray() if sp.issparse(product) else np.asarray(product)
-    reach = np.asarray(abs(layer.weight) @ (abs(chart.directions) @ (abs(lower) + width)))
-    constant = np.asarray(layer.weight @ chart.origin) + layer.bias + product @ lower
-    linear = product * width
-    size = abs(layer.weight) @ abs(chart.origin) + abs(layer.bias) + reach
-    terms = layer.n_in + 3 + (problem.dim + 3) * bool(lower.any() or chart.whole)
-    error = terms * UNIT_ROUNDOFF * size
-    if chart.whole:
-        # y' = 2 z - 1
-        return np.concatenate([-linear.sum(axis=1)[None, :], 2.0 * linear.T, constant[None, :]]), error
+    with np.errstate(over="ignore", invalid="ignore"):
+        product = layer.weight @ chart.directions
+        product = product.toarray() if sp.issparse(product) else np.asarray(product)
+        magnitude = abs(layer.weight) @ abs(chart.directions)
+        magnitude = magnitude.toarray() if sp.issparse(magnitude) else np.asarray(magnitude)
+        constant = np.asarray(layer.weight @ chart.origin) + layer.bias + product @ lower
+        linear = product * width
+        size = np.asarray(abs(layer.weight) @ abs(chart.origin)) + abs(layer.bias) + magnitude @ abs(lower)
+        slopes = magnitude @ abs(width)
+        if chart.whole:
+            # y' = 2 z - 1
+            image = np.concatenate([-linear.sum(axis=1)[None, :], 2.0 * linear.T, constant[None, :]])
+            slopes = 3.0 * slopes
+        else:
+            image = np.concatenate([constant[None, :], linear.T])
+        terms = (layer.n_in + problem.dim + 6) * UNIT_ROUNDOFF
+        error = np.stack([terms * size, terms * slopes])
+        error += 2.0**-1000 * (np.stack([size, slopes]) > 0)
     extra = chart.half_spaces
-    image = np.concatenate([constant[None, :], linear.T])
-    rows = np.concatenate([extra.level[None, :], -extra.normal.T])
-    return np.concatenate([image, rows], axis=1), np.concatenate([error, extra.error])
+    if len(extra):
+        image = np.concatenate([image, np.concatenate([extra.level[None, :], -extra.normal.T])], axis=1)
+        error = np.concatenate([error, np.stack([np.zeros_like(extra.error), extra.error])], axis=1)
+    overflowed = ~(np.isfinite(image).all(axis=0) & np.isfinite(error).all(axis=0))
+    image[:, overflowed], error[:, overflowed] = 0.0, np.inf
+    return image, error
+
+
+LARGEST = 1e300
+SMALLEST = 1e-290
+
+
+def _error_tables(layers: Sequence[Layer], n_rows: Sequence[int], size: Floats) -> ErrorTables:
+    """Magnitudes of all rows over the domain, layer by layer, from those of layer 0; see `ErrorTables`."""
+    scales, reaches, limits = [], [np.zeros(n_rows[0])], [np.inf]
+    copied_unit, copied_weight = [np.full(n_rows[0], -1)], [np.zeros(n_rows[0])]
+    with np.errstate(over="ignore", invalid="ignore"):
+        for layer, following in zip(layers, [*layers[1:], None], strict=True):
+            scale = np.clip(np.nan_to_num(_unit_magnitudes(layer, size), nan=LARGEST), SMALLEST, LARGEST)
+            scales.append(scale)
+            if following is None:
+                break
+            weight = abs(following.weight)
+            reach = np.asarray(weight @ scale) * (1.0 + 2.0**-20)
+            largest = float(max(weight.max(), 1.0)) if weight.size else 1.0
+            too_large = not (reach.max(initial=0.0) < LARGEST)
+            limits.append(0.0 if too_large else 1e290 / largest / max(layer.n_out, 1))
+            reaches.append(np.minimum(np.nan_to_num(reach, nan=LARGEST), LARGEST))
+            unit, power = _copies(following)
+            copied_unit.append(unit)
+            copied_weight.append(power)
+            size = np.asarray(abs(following.bias)) + reach
+    return ErrorTables(
+        scale=_joined(scales, np.float64),
+        reach=_joined(reaches, np.float64),
+        limit=np.array(limits),
+        copied_unit=_joined(copied_unit, np.int64),
+        copied_weight=_joined(copied_weight, np.float64),
+    )
+
+
+def _unit_magnitudes(layer: Layer, size: Floats) -> Floats:
+    """Bounds of the units' magnitudes, given those of the rows."""
+    units = layer.units
+    largest = np.maximum.reduceat(size[units.rows], units.indptr[:-1]) if units.n_units else np.zeros(0)
+    slope = np.array([*(max(map(abs, f.slopes)) for f in units.functions), 1.0])
+    intercept = np.array([*(max(map(abs, f.intercepts)) for f in units.functions), 0.0])
+    kind = np.where(units.function_of == MAXIMUM, len(units.functions), units.function_of)
+    return np.asarray(slope[kind] * largest + intercept[kind])
+
+
+def _copies(layer: Layer) -> tuple[Ints, Floats]:
+    """The unit and the power of two of every row that is one unit times a power of two; -1 and 0 for the others."""
+    csr = sp.csr_array(layer.weight)
+    csr.eliminate_zeros()
+    single = (np.diff(csr.indptr) == 1) & (np.asarray(layer.bias) == 0.0)
+    unit, power = np.full(layer.n_rows, -1), np.zeros(layer.n_rows)
+    first = csr.indptr[:-1][single]
+    mantissa, exponent = np.frexp(csr.data[first])
+    exact = (np.abs(mantissa) == 0.5) & (np.abs(exponent) < 500)
+    rows = np.flatnonzero(single)[exact]
+    unit[rows], power[rows] = csr.indices[first[exact]], csr.data[first[exact]]
+    return unit, power
+
+
+def _cut_units(layers: Sequence[Layer], n_constraints: int) -> Ints:
+    """Unit of every cut, counted over all layers; -1 for the constraints of the domain, behind the cuts of layer 0."""
+    found, start = [], 0
+    for k, layer in enumerate(layers):
+        count = np.where(layer.units.function_of == MAXIMUM, 0, layer.units.n_pieces - 1)
+        found.append(np.repeat(np.arange(start, start + layer.n_out), count))
+        if k == 0:
+            found.append(np.full(n_constraints, -1))
+        start += layer.n_out
+    return _joined(found, np.int64)
+
+
+def _twins(layer: Layer) -> Ints:
+    """For each row that a unit reads, in groups: position in the group of the first row that is the same function."""
+    units, csr = layer.units, sp.csr_array(layer.weight)
+    csr.eliminate_zeros()
+    csr.sort_indices()
+    position = np.arange(len(units.rows)) - np.repeat(units.indptr[:-1], np.diff(units.indptr))
+    names: dict[int, tuple[bytes, bytes, float]] = {}
+    for u in np.flatnonzero((units.function_of == MAXIMUM) & (units.n_pieces > 1)):
+        first: dict[tuple[bytes, bytes, float], int] = {}
+        for m in range(units.indptr[u], units.indptr[u + 1]):
+            row = int(units.rows[m])
+            if row not in names:
+                part = slice(csr.indptr[row], csr.indptr[row + 1])
+                names[row] = csr.indices[part].tobytes(), csr.data[part].tobytes(), float(layer.bias[row])
+            position[m] = first.setdefault(names[row], int(position[m]))
+    return position
 
 
 def _starts(sizes: Iterable[Any]) -> Ints:

@@ -7,25 +7,29 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from regionenum.engine.cut_kernel import N_COUNTERS
-from regionenum.engine.dual_kernel import Duals, make_duals
-from regionenum.engine.interface import Problem
-from regionenum.engine.layer_kernel import Images, make_images
-from regionenum.engine.rank_kernel import Ranks, make_ranks
-from regionenum.engine.simplex_kernel import make_cells
+from regionenum.engine.counters import N_COUNTERS
 from regionenum.engine.tables import CUT, UNIT, Tables
+from regionenum.engine.walk.certificate_kernel import Certificates, make_certificates
+from regionenum.engine.walk.layer_kernel import Images, make_images
+from regionenum.engine.walk.rank_kernel import Ranks, make_ranks
 from regionenum.network.units import Floats, Ints
 
-ENTER, FILL, CUTS, GROUPS, DONE = 0, 1, 2, 3, 4
+DOMAIN_CELL, FIRST_CELL = 0, 1
+"""Positions on the stack of cells: the domain, of which subtrees begin with a copy, and the first cell of the walk."""
+
+ENTER, FILL, CUTTING, GROUPS, DONE = 0, 1, 2, 3, 4
 """Stages of a cell in a layer."""
-FINISHED, PAUSED, ROWS_FULL, STACK_FULL, DICTIONARY_FULL, GAVE_UP = 0, 1, 2, 3, 4, 5
+FINISHED, PAUSED, ROWS_FULL, STACK_FULL, CELL_FULL, GAVE_UP = 0, 1, 2, 3, 4, 5
 """How a stretch of the walk ends. The three in the middle ask the caller to make room."""
 
 LAYER, STAGE, NEXT, PLUS_MASK, MINUS_MASK, NEWS, NEWS_INDEX, NEWS_VALUE, STACK_FIELDS = 0, 1, 2, 3, 4, 5, 6, 7, 8
-"""What a waiting cell needs beside its dictionary: where it is, the next cut (FILL) or group (GROUPS), the slots
-decided positive and negative, and what its first visit has to write down."""
+"""What a waiting cell needs beside itself: where it is, the next cut (FILL) or group (GROUPS), the slots decided positive
+and negative, and what its first visit has to write down."""
 NOTHING, A_CUT, A_WINNER = 0, 1, 2
 """Kinds of news."""
+
+PHASE, AT, N_LISTED, LEADER, CHILD, N_CHILDREN, SCAN_FIELDS = 0, 1, 2, 3, 4, 5, 6
+"""Where the decision of a maximum on the top cell is; see `group_kernel`."""
 
 OPEN, RANK, CHILDREN_SO_FAR, NUMBER, ISSUED, PATH_FIELDS = 0, 1, 2, 3, 4, 5
 """Lines of `Tally.path`, by layer with the domain first; entry 0 of ISSUED is how many cell numbers were given out."""
@@ -38,7 +42,7 @@ class Tally(NamedTuple):
 
     statistics: Ints  # (STATISTICS, depth + 1, free + 1)
     path: Ints  # (PATH_FIELDS, depth + 1)
-    counters: Ints  # see cut_kernel
+    counters: Ints  # (N_COUNTERS,) see engine/counters.py
 
 
 class Rows(NamedTuple):
@@ -53,38 +57,44 @@ class Rows(NamedTuple):
     witness: Floats
 
 
-class Walk(NamedTuple):
-    """Everything that changes during a walk."""
+class Groups(NamedTuple):
+    """The decision of a maximum, as far as it has come; all for the largest group."""
 
-    cells: Floats  # (n, lines, capacity) tables of the waiting cells; see simplex_kernel
-    labels: Ints  # (n, LABELS, capacity)
+    scan: Ints  # (SCAN_FIELDS,)
+    listed: Ints  # candidates that can still win
+    key: Floats  # scratch: their values at the witness
+
+
+class Walk(NamedTuple):
+    """Everything that changes during a walk, but for the cells themselves."""
+
     stack: Ints  # (n, STACK_FIELDS)
     top: Ints  # (1,) index of the cell that is worked on
     images: Images
     ranks: Ranks
-    duals: Duals
+    certificates: Certificates
+    groups: Groups
     tally: Tally
     rows: Rows
     normal: Floats  # (dim,) scratch
-    system: Floats  # (dim, 2 dim + 1) scratch
-    candidates: Ints  # scratch
+    point: Floats  # (dim,) scratch
+    lines: Ints  # (dim,) scratch
     given: npt.NDArray[np.int8]  # (cuts,) 1 if the subtree that is walked came with this cut decided in its own layer
     given_winner: npt.NDArray[np.int8]  # (n_units,) the same for maxima
 
 
-def make_walk(problem: Problem, tables: Tables, recorded_rows: int, stack_size: int = 32, capacity: int = 64) -> Walk:
+def make_walk(tables: Tables, recorded_rows: int, stack_size: int) -> Walk:
     """Storage for a walk, which `subtree_kernel.load` starts; needs at least one unit layer."""
     dim, depth = tables.dim, tables.depth
     n_units = int(tables.at[-1, UNIT])
-    cells, labels = make_cells(stack_size, dim, capacity)
+    largest = int(np.diff(tables.units.member).max(initial=1))
     return Walk(
-        cells=cells,
-        labels=labels,
         stack=np.zeros((stack_size, STACK_FIELDS), np.int64),
         top=np.zeros(1, np.int64),
-        images=make_images(problem, tables),
+        images=make_images(tables),
         ranks=make_ranks(tables),
-        duals=make_duals(tables),
+        certificates=make_certificates(tables),
+        groups=Groups(np.zeros(SCAN_FIELDS, np.int64), np.zeros(largest, np.int64), np.zeros(largest)),
         tally=Tally(
             statistics=np.zeros((STATISTICS, depth + 1, tables.free + 1), np.int64),
             path=np.zeros((PATH_FIELDS, depth + 1), np.int64),
@@ -100,21 +110,15 @@ def make_walk(problem: Problem, tables: Tables, recorded_rows: int, stack_size: 
             witness=np.zeros((recorded_rows, dim)),
         ),
         normal=np.zeros(dim),
-        system=np.zeros((dim, 2 * dim + 1)),
-        candidates=np.zeros(int(np.diff(tables.units.member).max(initial=1)), np.int64),
+        point=np.zeros(dim),
+        lines=np.zeros(dim, np.int64),
         given=np.zeros(int(tables.at[-1, CUT]), np.int8),
         given_winner=np.zeros(n_units, np.int8),
     )
 
 
-def grow_walk(walk: Walk, stack_size: int, capacity: int) -> Walk:
-    """The same walk with room for more waiting cells or longer dictionaries."""
-    cells, labels = make_cells(stack_size, len(walk.normal), capacity)
-    stack = np.zeros((stack_size, STACK_FIELDS), np.int64)
-    for source, target in ((walk.cells, cells), (walk.labels, labels), (walk.stack, stack)):
-        _paste(source, target)
-    return walk._replace(cells=cells, labels=labels, stack=stack)
-
-
-def _paste(source: npt.NDArray[Any], target: npt.NDArray[Any]) -> None:
-    target[tuple(slice(size) for size in source.shape)] = source
+def grow_walk(walk: Walk, stack_size: int) -> Walk:
+    """The same walk with room for more waiting cells."""
+    stack: npt.NDArray[Any] = np.zeros((stack_size, STACK_FIELDS), np.int64)
+    stack[: len(walk.stack)] = walk.stack
+    return walk._replace(stack=stack)

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from regionenum.engine.cut_kernel import DOUBTFUL_RANKS
+from regionenum.engine.counters import DOUBTFUL_RANKS
 from regionenum.engine.policy import kernel
-from regionenum.engine.rank_kernel import layer_rank
-from regionenum.engine.walk_state import (
+from regionenum.engine.walk.rank_kernel import layer_rank
+from regionenum.engine.walk.state import (
     CELLS,
     CHILDREN,
     CHILDREN_SO_FAR,
@@ -34,13 +34,13 @@ def close_cells(tally, level):
 
 
 @kernel
-def count_cell(at, units, images, ranks, tally, layer):
+def count_cell(tables, images, ranks, tally, layer):
     """The present path has arrived at a cell of `layer`: find its rank and count it.
 
     Depth first, the cells below the layer's last cell are all done by now.
     """
     path = tally.path
-    rank, doubtful = layer_rank(at, units, images, ranks, layer, path[RANK, layer])
+    rank, doubtful = layer_rank(tables, images, ranks, layer, path[RANK, layer])
     tally.counters[DOUBTFUL_RANKS] += doubtful
     close_cells(tally, layer + 1)
     path[CHILDREN_SO_FAR, layer] += 1

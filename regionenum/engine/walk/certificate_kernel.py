@@ -1,9 +1,8 @@
 """Certificates of "does not cut", kept for later.
 
-A test that ends in "does not cut" leaves the row as a combination of slacks with multipliers of one sign. Slacks of
-earlier layers and of the box stay positive in the whole subtree of the present cell of the layer before; those of cuts
-of the present layer, on the sides they have now, imply the answer again wherever in this subtree they are on the same
-sides. Cuts that are still open after the layer's first tests have slots, one bit each, so that checking a certificate
+A test that ends in "does not cut" is proved by constraints of the cell that are tight, as `cells.tight` names them. Those
+of earlier layers and of the box hold in the whole subtree of the present cell of the layer before; cuts of the present
+layer, on the sides they have now, imply the answer again wherever in this subtree they are on the same sides. Cuts that are still open after the layer's first tests have slots, one bit each, so that checking a certificate
 takes two operations.
 """
 
@@ -14,7 +13,6 @@ from typing import NamedTuple
 import numpy as np
 
 from regionenum.engine.policy import kernel
-from regionenum.engine.simplex_kernel import COL_VAR, COLUMN, COST_TOL
 from regionenum.engine.tables import CUT, Tables
 from regionenum.network.units import Ints
 
@@ -28,7 +26,7 @@ PLUS, MINUS, SIDE, DOUBTFUL_TOO = 0, 1, 2, 3
 """What a certificate holds: slots that must be positive, that must be negative, the side implied, whether doubtful."""
 
 
-class Duals(NamedTuple):
+class Certificates(NamedTuple):
     """Certificates of the present path."""
 
     slot: Ints  # (cuts,) slot of each cut on the present cell of the layer before, or one of the two constants above
@@ -37,9 +35,9 @@ class Duals(NamedTuple):
     learned: Ints  # (depth, SLOTS) certificates ever learned
 
 
-def make_duals(tables: Tables) -> Duals:
+def make_certificates(tables: Tables) -> Certificates:
     """No certificates."""
-    return Duals(
+    return Certificates(
         slot=np.full(int(tables.at[-1, CUT]), DECIDED_AT_ENTRY, np.int64),
         used=np.zeros(tables.depth, np.int64),
         book=np.zeros((tables.depth, SLOTS, KEPT, 4), np.int64),
@@ -48,45 +46,44 @@ def make_duals(tables: Tables) -> Duals:
 
 
 @kernel
-def forget(at, duals, layer):
+def forget(at, certificates, layer):
     """Start a new cell of the layer before."""
     for c in range(at[layer, CUT], at[layer + 1, CUT]):
-        duals.slot[c] = DECIDED_AT_ENTRY
-    duals.used[layer] = 0
+        certificates.slot[c] = DECIDED_AT_ENTRY
+    certificates.used[layer] = 0
     for slot in range(SLOTS):
-        duals.learned[layer, slot] = 0
+        certificates.learned[layer, slot] = 0
 
 
 @kernel
-def give_slot(duals, layer, c):
+def give_slot(certificates, layer, c):
     """Give an open cut a slot, while there are any."""
-    if duals.used[layer] < SLOTS:
-        duals.slot[c] = duals.used[layer]
-        duals.used[layer] += 1
+    if certificates.used[layer] < SLOTS:
+        certificates.slot[c] = certificates.used[layer]
+        certificates.used[layer] += 1
     else:
-        duals.slot[c] = WITHOUT_SLOT
+        certificates.slot[c] = WITHOUT_SLOT
 
 
 @kernel
-def implied(duals, layer, slot, plus, minus):
+def implied(certificates, layer, slot, plus, minus):
     """Side of an open cut, given the decided slots, by an earlier certificate: (side or -1, was it doubtful)."""
-    for k in range(min(duals.learned[layer, slot], KEPT)):
-        entry = duals.book[layer, slot, k]
+    for k in range(min(certificates.learned[layer, slot], KEPT)):
+        entry = certificates.book[layer, slot, k]
         if entry[PLUS] & ~plus == 0 and entry[MINUS] & ~minus == 0:
             return entry[SIDE], entry[DOUBTFUL_TOO]
     return -1, 0
 
 
 @kernel
-def learn(at, duals, cut_side, layer, slot, table, label, r, side, doubtful):
-    """Keep the certificate behind "pending row r does not cut": the slacks with a multiplier that is not 0."""
-    dim = table.shape[0] - COLUMN
+def learn(at, certificates, cut_side, layer, slot, lines, n, side, doubtful):
+    """Keep the certificate behind "does not cut": the constraints on the first n of `lines`."""
     plus, minus = 0, 0
-    for j in range(dim):
-        c = label[COL_VAR, j] - dim
-        if abs(table[COLUMN + j, r]) <= COST_TOL or c < at[layer, CUT] or c >= at[layer + 1, CUT]:
+    for k in range(n):
+        c = lines[k]
+        if c < at[layer, CUT] or c >= at[layer + 1, CUT]:
             continue
-        named = duals.slot[c]
+        named = certificates.slot[c]
         if named == DECIDED_AT_ENTRY:
             # a constraint, or a side that the subtree came with: it holds wherever the certificate is read
             continue
@@ -96,6 +93,6 @@ def learn(at, duals, cut_side, layer, slot, table, label, r, side, doubtful):
             plus |= 1 << named
         else:
             minus |= 1 << named
-    entry = duals.book[layer, slot, duals.learned[layer, slot] % KEPT]
+    entry = certificates.book[layer, slot, certificates.learned[layer, slot] % KEPT]
     entry[PLUS], entry[MINUS], entry[SIDE], entry[DOUBTFUL_TOO] = plus, minus, side, doubtful
-    duals.learned[layer, slot] += 1
+    certificates.learned[layer, slot] += 1

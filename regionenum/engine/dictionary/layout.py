@@ -1,0 +1,221 @@
+"""A cell as a dictionary of the bounded simplex method: what is where in memory, and moving rows about.
+
+A cell of dimension d is { z in [0, 1]^d : slack_i(z) > 0 for every hyperplane passed so far }. At a vertex of its
+closure, d variables (coordinates z_k or slacks) are nonbasic at a bound and every other quantity is affine in them:
+
+    quantity_i = values[i] + sum_j column_j[i] t_j,      t_j >= 0 the j-th nonbasic variable.
+
+The box is implicit: a coordinate z_k is a row only while it is basic, with upper bound 1; a coordinate at its upper
+bound is replaced by 1 - z_k ("flipped"). Rows 0 .. n_basic - 1 are the basic variables, which must stay inside their
+bounds; rows n_basic .. n_rows - 1 are *pending*: hyperplanes carried along, which restrict nothing.
+
+Variable numbers: 0 .. d - 1 coordinates; d + line the slack of the hyperplane on that line, which is the function on the
+line, or its negative if it is flipped.
+
+Memory: a cell is one block of float64 lines (`table`) and one of int64 lines (`label`), with one entry per row in most
+lines. A row of the dictionary is thus one position in all lines, a pivot adds multiples of contiguous lines, and its
+inner loop is as long as the number of rows. Lines are handled in blocks of eight (`BLOCK`), which a compiler unrolls
+into vector instructions; entries past the last row are zero up to a whole block. Only the arrays of one cell are passed
+from kernel to kernel.
+
+What is in a table drifts with every pivot, and nothing is proved by it. The functions themselves are kept as they were
+given, in `DictionaryCells.lines`: one contiguous row for each hyperplane, scaled by a power of two to about length 1, with
+a bound on what it can be wrong by. All proofs are made of these (`proof_kernel.py`). Cells on the stack share lines:
+depth-first order makes one copy enough, as for `walk.layer_kernel.Images`.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+
+from regionenum.engine.policy import kernel
+from regionenum.network.units import Floats, Ints
+
+BLOCK = 8
+
+# Lines of a table. The first ones have one entry per coordinate z_k (zero behind the last), the others one per row;
+# COLUMN + j holds the coefficients of the j-th nonbasic variable.
+WITNESS_AT = 0  # the witness, a point strictly inside
+POINT_AT = 1  # another known point of the closure
+OTHER_AT = 2  # after CUTS, a point strictly inside and beyond the row tested
+END_AT = 3  # after CUTS, the vertex beyond it
+WORK = 4  # scratch
+UPPER = 5  # upper bound of each row's variable
+SCRATCH = 6
+POINT = 7  # values at POINT_AT
+WITNESS = 8  # values of pending rows at the witness, from their lines
+VALUE = 9  # values at the vertex
+COLUMN = 10
+
+# Lines of a label block.
+ROW_VAR = 0
+ROW_FLIP = 1
+COL_VAR = 2
+COL_FLIP = 3
+PLACE = 4  # of each coordinate: its row, or -1 - its column while it is nonbasic
+SIZE = 5  # entries as below
+TODO = 6  # scratch
+LABELS = 7
+N_BASIC, N_ROWS, AGE, DIM, CONE, EDGE, LIKELY, FREE_LINE = 0, 1, 2, 3, 4, 5, 6, 7
+"""Entries of SIZE: rows; pivots since the table was computed from the lines; d; whether the cell is a cone; after CUTS the
+column of the edge that crosses; after DOUBTFUL what is likely; the first line that neither this cell nor one below uses."""
+SIZES = 8
+
+# Of a line: the coefficients, zero up to a whole block of four, and behind them:
+CONSTANT, BOUND, EXTRA = 0, 1, 2
+"""Every value of the function in the unit cube, computed as a dot product in any order, is within BOUND of the truth."""
+
+
+LPS, PIVOTS, KEPT = 0, 1, 2
+"""Entries of `DictionaryCells.work`."""
+
+
+class DictionaryCells(NamedTuple):
+    """A stack of cells."""
+
+    tables: Floats  # (n, lines of a table, width)
+    labels: Ints  # (n, LABELS, width)
+    lines: Floats  # (n_lines, padded dim + EXTRA)
+    system: Floats  # (dim, 2 dim + 1) scratch
+    work: Ints  # linear programs and pivots so far; the lines that the walk numbers
+
+
+
+def make_cells(n: int, dim: int, rows: int, lines: int, kept: int) -> DictionaryCells:
+    """Storage for n cells of at most about `rows` rows; the first `kept` of the lines are numbered by the walk."""
+    width = -(-max(rows, dim + 3, BLOCK) // BLOCK) * BLOCK
+    return DictionaryCells(
+        tables=np.zeros((n, COLUMN + dim, width)),
+        labels=np.zeros((n, LABELS, width), np.int64),
+        lines=np.zeros((lines, -(-dim // 4) * 4 + EXTRA)),
+        system=np.zeros((dim, 2 * dim + 1)),
+        work=np.array([0, 0, kept]),
+    )
+
+
+def grow_cells(cells: DictionaryCells, n: int, rows: int, lines: int) -> DictionaryCells:
+    """The same cells with room for more of them, for longer dictionaries, or for more lines."""
+    larger = make_cells(n, len(cells.system), rows, lines, 0)
+    for old, new in zip(cells[:3], larger[:3], strict=True):
+        new[tuple(slice(size) for size in old.shape)] = old
+    return larger._replace(system=cells.system, work=cells.work)
+
+
+@kernel
+def unit_cube(table, label, cone):
+    """The cell [0, 1]^d at its vertex 0, with a witness near the centre but in no special position."""
+    dim = table.shape[0] - COLUMN
+    for k in range(FREE_LINE):
+        label[SIZE, k] = 0
+    label[SIZE, DIM] = dim
+    label[SIZE, CONE] = cone
+    for j in range(dim):
+        label[COL_VAR, j] = j
+        label[COL_FLIP, j] = 0
+        label[PLACE, j] = -1 - j
+        spread = (j + 1) * 0.6180339887498949
+        table[WITNESS_AT, j] = 0.5 + 0.2 * (spread - np.floor(spread) - 0.5)
+        table[POINT_AT, j] = table[WITNESS_AT, j]
+
+
+@kernel
+def copy_cell(table, label, new_table, new_label):
+    """Copy one cell."""
+    dim, n_rows = label[SIZE, DIM], label[SIZE, N_ROWS]
+    for k in range(UPPER, dim + COLUMN):
+        for b in range(0, n_rows, BLOCK):
+            for q in range(BLOCK):
+                new_table[k, b + q] = table[k, b + q]
+    for i in range(n_rows):
+        new_label[ROW_VAR, i] = label[ROW_VAR, i]
+        new_label[ROW_FLIP, i] = label[ROW_FLIP, i]
+    for j in range(dim):
+        new_table[WITNESS_AT, j] = table[WITNESS_AT, j]
+        new_table[POINT_AT, j] = table[POINT_AT, j]
+        new_label[COL_VAR, j] = label[COL_VAR, j]
+        new_label[COL_FLIP, j] = label[COL_FLIP, j]
+        new_label[PLACE, j] = label[PLACE, j]
+    for k in range(SIZES):
+        new_label[SIZE, k] = label[SIZE, k]
+
+
+@kernel
+def append_row(table, label):
+    """Add an empty pending row and return its index; a new block starts zeroed."""
+    i = label[SIZE, N_ROWS]
+    if i % BLOCK == 0:
+        for k in range(UPPER, table.shape[0]):
+            for q in range(BLOCK):
+                table[k, i + q] = 0.0
+    table[UPPER, i] = np.inf
+    label[ROW_FLIP, i] = 0
+    label[SIZE, N_ROWS] = i + 1
+    return i
+
+
+@kernel
+def swap_rows(table, label, a, b):
+    """Exchange the places of two rows; neither may be a coordinate."""
+    if a == b:
+        return
+    for k in range(UPPER, table.shape[0]):
+        table[k, a], table[k, b] = table[k, b], table[k, a]
+    label[ROW_VAR, a], label[ROW_VAR, b] = label[ROW_VAR, b], label[ROW_VAR, a]
+    label[ROW_FLIP, a], label[ROW_FLIP, b] = label[ROW_FLIP, b], label[ROW_FLIP, a]
+
+
+@kernel
+def drop_row(table, label, r):
+    """Remove a pending row; the last row takes its place."""
+    last = label[SIZE, N_ROWS] - 1
+    for k in range(UPPER, table.shape[0]):
+        table[k, r] = table[k, last]
+        table[k, last] = 0.0
+    label[ROW_VAR, r] = label[ROW_VAR, last]
+    label[ROW_FLIP, r] = label[ROW_FLIP, last]
+    label[SIZE, N_ROWS] = last
+
+
+@kernel
+def express(table, label, line, i):
+    """Write the function on a line into row i, in terms of the nonbasic variables, with its value at the point."""
+    dim = label[SIZE, DIM]
+    constant = line[line.shape[0] - EXTRA + CONSTANT]
+    for k in range(POINT, COLUMN + dim):
+        table[k, i] = 0.0
+    at_point = constant
+    for k in range(dim):
+        c = line[k]
+        if c == 0.0:
+            continue
+        at_point += c * table[POINT_AT, k]
+        p = label[PLACE, k]
+        flipped = label[ROW_FLIP, p] if p >= 0 else label[COL_FLIP, -1 - p]
+        if flipped:
+            constant += c
+            c = -c
+        if p >= 0:
+            for q in range(VALUE, COLUMN + dim):
+                table[q, i] += c * table[q, p]
+        else:
+            table[COLUMN - 1 - p, i] += c
+    table[VALUE, i] += constant
+    table[POINT, i] = at_point
+
+
+@kernel
+def vertex_point(table, label, j, length, at):
+    """Write the coordinates of the vertex, or of the point at `length` on the edge of column j, into line `at`."""
+    for k in range(label[SIZE, DIM]):
+        p = label[PLACE, k]
+        if p >= 0:
+            z = table[VALUE, p]
+            if j >= 0:
+                z += length * table[COLUMN + j, p]
+            flipped = label[ROW_FLIP, p]
+        else:
+            z = length if -1 - p == j else 0.0
+            flipped = label[COL_FLIP, -1 - p]
+        table[at, k] = 1.0 - z if flipped else z

@@ -1,0 +1,254 @@
+"""What is proved about a cell, from the functions on its lines alone: no drift of a dictionary matters here.
+
+A line holds a function g with an error bound B, such that every value of g in the unit cube, computed as a dot product
+in any order, is within B of the truth (`scaled_line`). Two proofs are made of this.
+
+*Inside.* A point z with 0 < z_k < 1 and g(z) > B for every constraint g > 0 of the cell is strictly inside it.
+
+*Does not reach.* Let h be the row in question, g_i the constraints, and l_i >= 0 any numbers, for example the
+multipliers of a final basis, as they are in floating point. On the cell h <= h + sum l_i g_i = f, and f is at most
+
+    f_0 + sum_k max(f_k, 0) + B_h + sum l_i B_i
+
+in the unit cube. If this is not positive, h is negative on the whole open cell, however wrong the l_i are
+(Neumaier and Shcherbina, Safe bounds in linear and mixed-integer linear programming, Mathematical Programming 2004; Jansson,
+SIAM Journal on Optimization 2004). A hyperplane that only touches the cell cannot be proved to this way.
+"""
+
+from __future__ import annotations
+
+import math
+
+from regionenum.engine.dictionary.layout import (
+    BOUND,
+    COL_FLIP,
+    COL_VAR,
+    COLUMN,
+    CONE,
+    CONSTANT,
+    DIM,
+    EXTRA,
+    N_BASIC,
+    N_ROWS,
+    PLACE,
+    ROW_FLIP,
+    ROW_VAR,
+    SIZE,
+    VALUE,
+    WITNESS,
+    WITNESS_AT,
+    WORK,
+)
+from regionenum.engine.dictionary.simplex_kernel import COST_TOL
+from regionenum.engine.policy import kernel
+from regionenum.engine.tables import UNIT_ROUNDOFF
+
+
+@kernel
+def scaled_line(line, constant, normal, error):
+    """Write constant + normal . z, known up to `error` in the unit cube, times a power of two.
+
+    The largest coefficient gets a magnitude in [1/2, 1); the scaling does not round, unless what is lost is below 2^-1000
+    of that. A combination of m lines with multipliers l_i, its coefficients summed to a bound over the cube, takes at
+    most 2 d + 3 roundings of any term, so it errs by at most (2 d + 3) u sum l_i |g_i|_1 (1 + O(d u)), as does a value in
+    the cube; BOUND has 2 d + 16, and a spare of 2^-20 for its own rounding.
+    """
+    dim, pad = normal.shape[0], line.shape[0] - EXTRA
+    largest = 0.0
+    for k in range(dim):
+        largest = max(largest, abs(normal[k]))
+    exponent = math.frexp(largest)[1]
+    if -1000 < exponent < 1000:
+        scale = math.ldexp(1.0, -exponent)
+        for k in range(dim):
+            line[k] = normal[k] * scale
+        constant *= scale
+        error *= scale
+    else:
+        for k in range(dim):
+            line[k] = math.ldexp(normal[k], -exponent)
+        constant = math.ldexp(constant, -exponent)
+        error = math.ldexp(error, -exponent) + 2.0**-1000
+    size = abs(constant)
+    for k in range(dim):
+        size += abs(line[k])
+    line[pad + CONSTANT] = constant
+    line[pad + BOUND] = (error + (2 * dim + 16) * UNIT_ROUNDOFF * size + 2.0**-1000) * (1.0 + 2.0**-20)
+
+
+@kernel
+def value_at(line, point):
+    """Value of the function on a line at a point of the cube, to within its BOUND; `point` is 0 behind its last entry."""
+    pad = line.shape[0] - EXTRA
+    a, b, c, d = line[pad + CONSTANT], 0.0, 0.0, 0.0
+    for k in range(0, pad, 4):
+        a += line[k] * point[k]
+        b += line[k + 1] * point[k + 1]
+        c += line[k + 2] * point[k + 2]
+        d += line[k + 3] * point[k + 3]
+    return (a + b) + (c + d)
+
+
+@kernel
+def is_inside(table, label, lines, at):
+    """Whether the point in table line `at` is proved to be strictly inside the cell."""
+    dim, bound = label[SIZE, DIM], lines.shape[1] - EXTRA + BOUND
+    point = table[at]
+    for k in range(dim):
+        if point[k] <= 0.0 or point[k] >= 1.0:
+            return False
+    for i in range(label[SIZE, N_BASIC]):
+        if label[ROW_VAR, i] >= dim:
+            line = lines[label[ROW_VAR, i] - dim]
+            value = value_at(line, point)
+            if label[ROW_FLIP, i] == 1:
+                value = -value
+            if value <= line[bound]:
+                return False
+    for j in range(dim):
+        if label[COL_VAR, j] >= dim:
+            line = lines[label[COL_VAR, j] - dim]
+            value = value_at(line, point)
+            if label[COL_FLIP, j] == 1:
+                value = -value
+            if value <= line[bound]:
+                return False
+    return True
+
+
+@kernel
+def move_witness(table, label, lines, at):
+    """Make the point in table line `at` the witness, and evaluate the pending rows there."""
+    dim = label[SIZE, DIM]
+    for k in range(dim):
+        table[WITNESS_AT, k] = table[at, k]
+    for i in range(label[SIZE, N_BASIC], label[SIZE, N_ROWS]):
+        table[WITNESS, i] = value_at(lines[label[ROW_VAR, i] - dim], table[WITNESS_AT])
+
+
+@kernel
+def _combine(table, label, lines, r, sign):
+    """Write f of "does not reach" for h = sign * row r into table line WORK; returns (f_0, bound on the error of f)."""
+    dim, pad = label[SIZE, DIM], lines.shape[1] - EXTRA
+    line, f = lines[label[ROW_VAR, r] - dim], table[WORK]
+    for k in range(pad):
+        f[k] = sign * line[k]
+    constant, bound = sign * line[pad + CONSTANT], line[pad + BOUND]
+    for j in range(dim):
+        multiplier = -sign * table[COLUMN + j, r]
+        variable = label[COL_VAR, j]
+        if multiplier <= COST_TOL or variable < dim:
+            continue
+        line = lines[variable - dim]
+        bound += multiplier * line[pad + BOUND]
+        if label[COL_FLIP, j] == 1:
+            multiplier = -multiplier
+        constant += multiplier * line[pad + CONSTANT]
+        for k in range(0, pad, 4):
+            f[k] += multiplier * line[k]
+            f[k + 1] += multiplier * line[k + 1]
+            f[k + 2] += multiplier * line[k + 2]
+            f[k + 3] += multiplier * line[k + 3]
+    return constant, bound
+
+
+@kernel
+def does_not_reach(table, label, lines, r, sign):
+    """Whether sign * row r is proved to be negative on the cell, by the multipliers that the row has in the dictionary."""
+    constant, bound = _combine(table, label, lines, r, sign)
+    top = constant
+    for k in range(label[SIZE, DIM]):
+        top += max(table[WORK, k], 0.0)
+    if top + bound <= 0.0:
+        return True
+    return label[SIZE, CONE] == 1 and top <= 1e-6 and _only_at_apex(table, label, lines, r, sign, bound)
+
+
+@kernel
+def _only_at_apex(table, label, lines, r, sign, bound):
+    """Whether sign * row r is proved to be negative on a cone, its maximum 0 being attained at the apex alone.
+
+    In the coordinates p = (2 z_0 - 1, .., 2 z_(d-2) - 1, t) all rows are linear. Let A p be the slacks of the nonbasic
+    variables, all of them 0 at the apex, and l > 0 the multipliers, so that h = -l . A p + rho . p, where |rho|_1 <= e is
+    the residual and its error bound. For R, the dictionary's A^-1, with |I - R A| <= 1/2 in the maximum norm,
+    |p| <= 2 |R| max (A p), hence h <= -(min l - 2 e |R|) max (A p), which is negative wherever A p >= 0 is not 0.
+    The errors of A are accounted for in |I - R A|.
+    """
+    dim, pad = label[SIZE, DIM], lines.shape[1] - EXTRA
+    least, worst = 1e300, 0.0
+    for j in range(dim):
+        variable = label[COL_VAR, j]
+        if variable < dim and (variable != dim - 1 or label[COL_FLIP, j] == 1):
+            return False
+        least = min(least, -sign * table[COLUMN + j, r])
+        if variable >= dim:
+            worst = max(worst, lines[variable - dim, pad + BOUND])
+        else:
+            # _combine leaves t > 0 to the cube
+            table[WORK, dim - 1] -= sign * table[COLUMN + j, r]
+    residual = bound
+    for k in range(dim):
+        residual += abs(table[WORK, k]) * (0.5 if k < dim - 1 else 1.0)
+    if least <= 2.0 * residual:
+        return False
+    norm_r, norm_e = 0.0, 0.0
+    e = table[WORK]
+    for k in range(dim):
+        for q in range(dim):
+            e[q] = 0.0
+        size = 0.0
+        for j in range(dim):
+            factor = _inverse_entry(table, label, k, j)
+            size += abs(factor)
+            variable = label[COL_VAR, j]
+            if variable < dim:
+                e[dim - 1] += factor
+                continue
+            if label[COL_FLIP, j] == 1:
+                factor = -factor
+            for q in range(dim):
+                e[q] += factor * lines[variable - dim, q] * (0.5 if q < dim - 1 else 1.0)
+        e[k] -= 1.0
+        total = 0.0
+        for q in range(dim):
+            total += abs(e[q])
+        norm_r, norm_e = max(norm_r, size), max(norm_e, total)
+    return norm_e + norm_r * (worst + 1e-14 * dim) <= 0.5 and least > 2.0 * residual * norm_r
+
+
+@kernel
+def _inverse_entry(table, label, k, j):
+    """Derivative of coordinate p_k of a cone by the nonbasic variable of column j, as the dictionary has it."""
+    dim, p = label[SIZE, DIM], label[PLACE, k]
+    scale = 2.0 if k < dim - 1 else 1.0
+    if p < 0:
+        return scale if -1 - p == j else 0.0
+    entry = scale * table[COLUMN + j, p]
+    return -entry if label[ROW_FLIP, p] == 1 else entry
+
+
+@kernel
+def has_drifted(table, label, lines, r):
+    """Whether the dictionary says of row r at its vertex, or of a nonbasic slack, what is not so by more than rounding."""
+    dim, pad = label[SIZE, DIM], lines.shape[1] - EXTRA
+    point = table[WORK]
+    for k in range(dim, pad):
+        point[k] = 0.0
+    for k in range(dim):
+        p = label[PLACE, k]
+        z = table[VALUE, p] if p >= 0 else 0.0
+        flipped = label[ROW_FLIP, p] if p >= 0 else label[COL_FLIP, -1 - p]
+        point[k] = 1.0 - z if flipped else z
+    line = lines[label[ROW_VAR, r] - dim]
+    if abs(value_at(line, point) - table[VALUE, r]) > DRIFT + line[pad + BOUND]:
+        return True
+    for j in range(dim):
+        if label[COL_VAR, j] >= dim:
+            line = lines[label[COL_VAR, j] - dim]
+            if abs(value_at(line, point)) > DRIFT + line[pad + BOUND]:
+                return True
+    return False
+
+
+DRIFT = 1e-13
+"""A dictionary whose values are off by more than this is worth computing afresh."""

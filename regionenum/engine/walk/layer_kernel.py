@@ -1,0 +1,309 @@
+"""Rows of a layer, pulled back to the domain's coordinates on one cell, with bounds on their errors.
+
+On a cell every layer is affine in z. `Images` holds, for each layer of the present path, its rows as functions
+constant + normal . z: one (dim + 1, n_rows) block per layer, constants first, so that the product with the next weight
+runs along contiguous rows.
+
+Two bounds are carried along for each row: of the error of the coefficient on line `one` (the constant of the network's
+own map), and of the sum of the errors of all others. Their sum bounds the error of a value anywhere in the unit cube. What
+was not rounded has the bound 0: a constant of a network without biases, a row that copies a unit.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from regionenum.engine.policy import kernel
+from regionenum.engine.tables import CUT, DENSE, IMAGE, INPUT, ROW, UNIT, UNIT_ROUNDOFF, WEIGHT, Tables
+from regionenum.network.units import Floats, Ints
+
+TINY = 2.0**-1000
+"""Added to a magnitude that is not 0: a share of the unit roundoff of it is more than all that can underflow."""
+HOPELESS = 1e300
+"""Relative error of what could overflow."""
+
+
+class Images(NamedTuple):
+    """Rows and decisions of the present path, layer by layer; a deeper cell of the walk overwrites what it changes.
+
+    Depth-first order makes one copy enough: what was decided above a cell that still waits is never changed below its
+    siblings, and what was decided below them is decided again.
+    """
+
+    image: Floats  # layer blocks (dim + 1, n_rows), flat
+    error_one: Floats  # (n_rows,) bound on the error of the coefficient on line `one`
+    error_linear: Floats  # (n_rows,) bound on the sum of the errors of the other coefficients
+    cut_side: npt.NDArray[np.int8]  # one per cut: 1 if the cell is on its positive side
+    piece: Ints  # one per unit: its piece, or the position of the winning candidate of a maximum
+
+
+def make_images(tables: Tables) -> Images:
+    """Storage for one path, with the rows of layer 0 filled in."""
+    n_rows = int(tables.at[-1, ROW])
+    images = Images(
+        image=np.zeros(int(tables.at[-1, IMAGE])),
+        error_one=np.zeros(n_rows),
+        error_linear=np.zeros(n_rows),
+        cut_side=np.zeros(int(tables.at[-1, CUT]), np.int8),
+        piece=np.zeros(int(tables.at[-1, UNIT]), np.int64),
+    )
+    n = tables.first.shape[1]
+    images.image[: tables.first.size] = tables.first.ravel()
+    images.error_one[:n], images.error_linear[:n] = tables.first_error
+    return images
+
+
+@kernel
+def decide(tables, images, layer, c, side):
+    """Write down the side of a cut, and with it the piece of its unit: how many of its cuts the cell is beyond."""
+    images.cut_side[c] = side
+    u = tables.cut_unit[c]
+    if u < 0:
+        return
+    units = tables.units
+    function = units.function[u]
+    n = units.function_at[function + 1] - units.function_at[function] - 1
+    if n == 1:
+        images.piece[u] = side
+        return
+    first, found = tables.at[layer, CUT] + units.cut[u], 0
+    for k in range(first, first + n):
+        found += images.cut_side[k]
+    images.piece[u] = found
+
+
+@kernel
+def branch(units, images, u):
+    """The affine branch of decided unit u, counted over all layers: (row, slope, intercept)."""
+    function, piece = units.function[u], images.piece[u]
+    if function < 0:
+        return units.member_row[units.member[u] + piece], 1.0, 0.0
+    k = units.function_at[function] + piece
+    return units.member_row[units.member[u]], units.slope[k], units.intercept[k]
+
+
+@kernel
+def pull_back(tables, images, layer):
+    """Fill in the rows of `layer` from the decided units of the layer before.
+
+    row_n = bias_n + sum_u W[n, u] (slope_u row_u + intercept_u), over the units u with a branch that is not 0. With K
+    terms, each at most A_u in absolute value on the cube, the error is at most sum_u |W[n, u]| E_u + (K + 4) u |bias_n|,
+    where E_u = |slope_u| error_u + (K + 4) u A_u (Higham, section 3.1; the spare in K + 4 covers second order terms). It
+    is bounded by max_u (E_u / scale_u) times sum_u |W[n, u]| scale_u, of which the sum does not depend on the cell. The
+    same holds for the coefficient on line `one` and for the sum of the others separately. A row that copies
+    one unit has the error of that alone.
+    """
+    dim, one, at, units, image = tables.dim, tables.one, tables.at, tables.units, images.image
+    before = layer - 1
+    n_rows, n_before = at[layer + 1, ROW] - at[layer, ROW], at[layer, ROW] - at[before, ROW]
+    source, target = at[before, IMAGE], at[layer, IMAGE]
+    weight, bias = tables.weights.weight, tables.weights.bias[at[layer, ROW] : at[layer + 1, ROW]]
+    terms = 0
+    for u in range(at[before, UNIT], at[layer, UNIT]):
+        row, slope, intercept = branch(units, images, u)
+        if slope != 0.0 or intercept != 0.0:
+            terms += 1
+    gamma = (terms + 4) * UNIT_ROUNDOFF
+    worst_one, worst_linear = 0.0, 0.0
+    for n in range(target, target + (dim + 1) * n_rows):
+        image[n] = 0.0
+    constants = image[target + one * n_rows : target + (one + 1) * n_rows]
+    for n in range(n_rows):
+        constants[n] = bias[n]
+    for u in range(at[before, UNIT], at[layer, UNIT]):
+        row, slope, intercept = branch(units, images, u)
+        if slope == 0.0 and intercept == 0.0:
+            continue
+        size_one, size_linear = _sizes(image[source:], n_before, dim, one, row, slope, intercept)
+        if size_one + size_linear > tables.errors.limit[layer]:
+            worst_one, worst_linear = HOPELESS, HOPELESS
+            continue
+        scale = tables.errors.scale[u]
+        row_error = at[before, ROW] + row
+        worst_one = max(worst_one, (abs(slope) * images.error_one[row_error] + gamma * size_one) / scale)
+        worst_linear = max(worst_linear, (abs(slope) * images.error_linear[row_error] + gamma * size_linear) / scale)
+        _add_unit(tables, image, weight, layer, u - at[before, UNIT], row, slope, intercept)
+    error_one = images.error_one[at[layer, ROW] : at[layer + 1, ROW]]
+    error_linear = images.error_linear[at[layer, ROW] : at[layer + 1, ROW]]
+    reach = tables.errors.reach[at[layer, ROW] : at[layer + 1, ROW]]
+    if terms == 0:
+        gamma = 0.0
+    for n in range(n_rows):
+        error_one[n] = worst_one * reach[n] + gamma * abs(bias[n])
+        error_linear[n] = worst_linear * reach[n]
+    _copy_errors(tables, images, layer)
+
+
+@kernel
+def _sizes(image, n_rows, dim, one, row, slope, intercept):
+    """Magnitudes of slope times a row plus intercept: of the coefficient on line `one`, and of the others together."""
+    size_one, size_linear = abs(intercept), 0.0
+    for k in range(dim + 1):
+        value = image[k * n_rows + row]
+        if value != 0.0 and slope != 0.0:
+            size = abs(slope * value) + TINY
+            if k == one:
+                size_one += size
+            else:
+                size_linear += size
+    return size_one, size_linear
+
+
+@kernel
+def _add_unit(tables, image, weight, layer, unit, row, slope, intercept):
+    """Add a unit's column of the weight times its branch to the rows of `layer`."""
+    at, dim, one = tables.at, tables.dim, tables.one
+    n_rows, n_before = at[layer + 1, ROW] - at[layer, ROW], at[layer, ROW] - at[layer - 1, ROW]
+    source, target = at[layer - 1, IMAGE], at[layer, IMAGE]
+    dense = at[layer, DENSE] == 1
+    if dense:
+        first = at[layer, WEIGHT] + unit * n_rows
+        last = first + n_rows
+    else:
+        first = tables.weights.column_ptr[at[layer, INPUT] + unit]
+        last = tables.weights.column_ptr[at[layer, INPUT] + unit + 1]
+    for k in range(dim + 1):
+        factor = slope * image[source + k * n_before + row]
+        if k == one:
+            factor += intercept
+        if factor == 0.0:
+            continue
+        line = image[target + k * n_rows : target + (k + 1) * n_rows]
+        if dense:
+            for n in range(n_rows):
+                line[n] += factor * weight[first + n]
+        else:
+            for e in range(first, last):
+                line[tables.weights.weight_row[e]] += factor * weight[e]
+
+
+@kernel
+def _copy_errors(tables, images, layer):
+    """Errors of the rows that copy one unit times a power of two: those of its row, if its branch does not round."""
+    at, errors = tables.at, tables.errors
+    before = at[layer - 1, UNIT]
+    for n in range(at[layer, ROW], at[layer + 1, ROW]):
+        if errors.copied_unit[n] < 0:
+            continue
+        row, slope, intercept = branch(tables.units, images, before + errors.copied_unit[n])
+        if intercept == 0.0 and (slope == 0.0 or abs(slope) == 1.0):
+            factor = abs(slope * errors.copied_weight[n])
+            row += at[layer - 1, ROW]
+            if factor == 0.0:
+                images.error_one[n], images.error_linear[n] = 0.0, 0.0
+            elif images.error_one[row] + images.error_linear[row] < HOPELESS:
+                images.error_one[n] = factor * images.error_one[row]
+                images.error_linear[n] = factor * images.error_linear[row]
+
+
+@kernel
+def read_row(at, images, layer, row, normal):
+    """Copy one row's normal and return its constant."""
+    n_rows = at[layer + 1, ROW] - at[layer, ROW]
+    first = at[layer, IMAGE] + row
+    for k in range(normal.shape[0]):
+        normal[k] = images.image[first + (k + 1) * n_rows]
+    return images.image[first]
+
+
+@kernel
+def read_cut(tables, images, layer, c, normal):
+    """Copy the normal of the row of a cut minus its value, and return its constant and its two error bounds."""
+    row, value = tables.cut_row[c], tables.cut_value[c]
+    constant = read_row(tables.at, images, layer, row, normal)
+    row += tables.at[layer, ROW]
+    error_one, error_linear = images.error_one[row], images.error_linear[row]
+    if value != 0.0:
+        if tables.one == 0:
+            constant -= value
+            error_one += UNIT_ROUNDOFF * abs(constant)
+        else:
+            normal[tables.one - 1] -= value
+            error_one += UNIT_ROUNDOFF * abs(normal[tables.one - 1])
+    return constant, error_one, error_linear
+
+
+@kernel
+def read_difference(tables, images, layer, row, other, normal):
+    """Write the normal of row - other; returns its constant and its two error bounds."""
+    at = tables.at
+    n_rows, first = at[layer + 1, ROW] - at[layer, ROW], at[layer, IMAGE]
+    constant = images.image[first + row] - images.image[first + other]
+    size_one, size_linear = 0.0, 0.0
+    if tables.one == 0:
+        size_one = abs(constant)
+    else:
+        size_linear = abs(constant)
+    for k in range(normal.shape[0]):
+        line = first + (k + 1) * n_rows
+        normal[k] = images.image[line + row] - images.image[line + other]
+        if k + 1 == tables.one:
+            size_one = abs(normal[k])
+        else:
+            size_linear += abs(normal[k])
+    row += at[layer, ROW]
+    other += at[layer, ROW]
+    error_one = images.error_one[row] + images.error_one[other] + UNIT_ROUNDOFF * size_one
+    error_linear = images.error_linear[row] + images.error_linear[other] + UNIT_ROUNDOFF * size_linear
+    return constant, error_one, error_linear
+
+
+STEEP, ALWAYS_BELOW, ALWAYS_ABOVE, LEVEL_ZERO, FLAT = 0, 1, 2, 3, 4
+"""What is known of a function on the unit cube: it may change its sign; it is negative, or 0 at most; it is positive; it
+is exactly 0; its slope cannot be told from 0, nor its sign."""
+
+
+@kernel
+def sign_on_cube(tables, constant, normal, error_one, error_linear):
+    """Sign of a function in the open unit cube, where that needs no cell: one of the constants above.
+
+    In the whole space the coefficient of t is the function's value where nothing else is: t is positive inside.
+    """
+    slope, low, high = 0.0, constant, constant
+    for k in range(normal.shape[0]):
+        if k + 1 != tables.one:
+            slope += abs(normal[k])
+        low += min(normal[k], 0.0)
+        high += max(normal[k], 0.0)
+    if tables.one > 0:
+        slope += abs(constant)
+    if slope == 0.0 and error_linear == 0.0:
+        level = constant if tables.one == 0 else normal[tables.one - 1]
+        if level == 0.0 and error_one == 0.0:
+            return LEVEL_ZERO
+        if abs(level) > error_one:
+            return ALWAYS_ABOVE if level > 0.0 else ALWAYS_BELOW
+        return FLAT
+    error = error_one + error_linear
+    error += (normal.shape[0] + 2) * UNIT_ROUNDOFF * (abs(constant) + (high - low))
+    if low - error > 0.0:
+        return ALWAYS_ABOVE
+    if high + error < 0.0:
+        return ALWAYS_BELOW
+    # in the whole space a slope, however small, matters far out; it is the cell that tells
+    return FLAT if slope <= 2.0 * error_linear else STEEP
+
+
+@kernel
+def norm(normal):
+    """Euclidean norm; scaled, so that squares of tiny or huge entries neither vanish nor overflow."""
+    largest = 0.0
+    for k in range(normal.shape[0]):
+        largest = max(largest, abs(normal[k]))
+    if largest == 0.0:
+        return 0.0
+    total = 0.0
+    for k in range(normal.shape[0]):
+        total += (normal[k] / largest) ** 2
+    return largest * np.sqrt(total)
+
+
+@kernel
+def scale_normal(constant, normal, factor):
+    """Multiply a function constant + normal . z by a factor; returns the constant."""
+    for k in range(normal.shape[0]):
+        normal[k] *= factor
+    return constant * factor

@@ -1,0 +1,157 @@
+"""Dimension of the map to a layer's output on one cell, updated along the walk.
+
+The rank of the rows slope_u normal_u over the layer's units is found by Gram-Schmidt orthogonalisation (twice where it
+cancels), unit by unit in `order`, which lists units decided for a whole subtree first. The rank after every unit is
+kept: a cell that differs from the last one only in late units starts there. The rank of the map before the layer
+bounds it from above, and reaching that bound ends the computation.
+
+Only the domain's own coordinates count, the first `free` of a row.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+
+from regionenum.engine.policy import kernel
+from regionenum.engine.tables import CUT, ROW, UNIT, UNIT_ROUNDOFF, Tables
+from regionenum.engine.walk.certificate_kernel import DECIDED_AT_ENTRY
+from regionenum.engine.walk.layer_kernel import branch, norm, read_row
+from regionenum.network.units import Floats, Ints
+
+RANK_TOL = 1e-10
+"""A row whose part outside the span is smaller than this share of its length is taken to be dependent."""
+MARGIN = 4.0
+"""How many times its error bound the part outside the span must be, to prove independence."""
+
+
+class Ranks(NamedTuple):
+    """State of the rank computation of each layer of the present path."""
+
+    order: Ints  # (sum of n_units,) units of each layer in the order they are taken
+    known: Ints  # (2, sum of n_units) piece of the unit at each position of `order` last time, and the rank after it
+    length: Ints  # (depth,) positions for which `known` holds
+    basis: Floats  # (depth, free, free) orthonormal rows
+    spoilt: Floats  # (depth, free + 1) bound on the angle by which the span of so many basis rows can be wrong
+    normal: Floats  # (free,) scratch
+
+
+def make_ranks(tables: Tables) -> Ranks:
+    """Empty state."""
+    n_units = int(tables.at[-1, UNIT])
+    return Ranks(
+        order=np.zeros(n_units, np.int64),
+        known=np.zeros((2, n_units), np.int64),
+        length=np.zeros(tables.depth, np.int64),
+        basis=np.zeros((tables.depth, tables.free, tables.free)),
+        spoilt=np.zeros((tables.depth, tables.free + 1)),
+        normal=np.zeros(tables.free),
+    )
+
+
+@kernel
+def _outside(basis, rank, normal):
+    """Subtract from `normal` its projection on the first `rank` rows of the basis; returns the length that is left."""
+    for q in range(rank):
+        line = basis[q]
+        dot = 0.0
+        for k in range(normal.shape[0]):
+            dot += line[k] * normal[k]
+        for k in range(normal.shape[0]):
+            normal[k] -= dot * line[k]
+    return norm(normal)
+
+
+@kernel
+def layer_rank(tables, images, ranks, layer, bound):
+    """Rank of the map to the output of `layer`, all of whose units are decided; returns (rank, doubtful decisions).
+
+    A row r is known up to |dr| <= e |r|, and the span of the basis up to an angle s. Its part outside the span, of length l
+    for |r| = 1, is then known up to about e + s, and the span with it up to s + (e + s) / l (to first order, for which
+    MARGIN leaves room). So l > MARGIN (e + s) proves that a row is independent. That one depends on others cannot be proved
+    by rounded numbers, only that it is 0: a row whose coefficients are 0 with bounds 0.
+    """
+    at, units = tables.at, tables.units
+    start = at[layer, UNIT]
+    n_units = at[layer + 1, UNIT] - start
+    basis, normal, spoilt = ranks.basis[layer], ranks.normal, ranks.spoilt[layer]
+    position, rank, doubtful = 0, 0, 0
+    if bound == 0:
+        return 0, 0
+    while position < ranks.length[layer]:
+        if ranks.known[0, start + position] != images.piece[start + ranks.order[start + position]]:
+            break
+        rank = ranks.known[1, start + position]
+        if rank == bound:
+            return rank, 0
+        position += 1
+    while position < n_units and rank < bound:
+        u = start + ranks.order[start + position]
+        row, slope, _ = branch(units, images, u)
+        if slope != 0.0:
+            read_row(at, images, layer, row, normal)
+            size, noise = norm(normal), images.error_linear[at[layer, ROW] + row]
+            if size <= 2.0 * noise:
+                doubtful += size > 0.0 or noise > 0.0
+            else:
+                for k in range(normal.shape[0]):
+                    normal[k] /= size
+                left = _outside(basis, rank, normal)
+                if left < 0.5:
+                    left = _outside(basis, rank, normal)
+                error = 2.0 * noise / size + 8.0 * (normal.shape[0] + 2) * UNIT_ROUNDOFF + spoilt[rank]
+                if left <= MARGIN * error:
+                    doubtful += 1
+                if left > RANK_TOL + 4.0 * noise / size:
+                    for k in range(normal.shape[0]):
+                        basis[rank, k] = normal[k] / left
+                    rank += 1
+                    spoilt[rank] = spoilt[rank - 1] + error / left
+        ranks.known[0, start + position] = images.piece[u]
+        ranks.known[1, start + position] = rank
+        position += 1
+    ranks.length[layer] = position
+    return rank, doubtful
+
+
+@kernel
+def order_units(tables, slot, ranks, layer):
+    """Units decided on the whole cell come first in the rank computation, then those with pending cuts, then groups.
+
+    `slot` : the certificates' slots, which say which cuts were decided on entry.
+    """
+    at, units = tables.at, tables.units
+    start, n_units = at[layer, UNIT], at[layer + 1, UNIT] - at[layer, UNIT]
+    n_decided, n_cut = 0, 0
+    for unit in range(n_units):
+        kind = _kind(tables, slot, layer, start + unit)
+        n_decided += kind == 0
+        n_cut += kind == 1
+    place_0, place_1, place_2 = start, start + n_decided, start + n_decided + n_cut
+    for unit in range(n_units):
+        kind = _kind(tables, slot, layer, start + unit)
+        if kind == 0:
+            ranks.order[place_0] = unit
+            place_0 += 1
+        elif kind == 1:
+            ranks.order[place_1] = unit
+            place_1 += 1
+        else:
+            ranks.order[place_2] = unit
+            place_2 += 1
+    ranks.length[layer] = 0
+
+
+@kernel
+def _kind(tables, slot, layer, u):
+    """0 if unit u was decided on entry, 1 if it has a cut that was not, 2 for a maximum."""
+    units = tables.units
+    function = units.function[u]
+    if function < 0:
+        return 2 if units.member[u + 1] - units.member[u] > 1 else 0
+    first = tables.at[layer, CUT] + units.cut[u]
+    for c in range(first, first + units.function_at[function + 1] - units.function_at[function] - 1):
+        if slot[c] != DECIDED_AT_ENTRY:
+            return 1
+    return 0
