@@ -193,7 +193,12 @@ def first_image(problem: Problem) -> tuple[Floats, Floats]:
             image = np.concatenate([constant[None, :], linear.T])
         terms = (layer.n_in + problem.dim + 6) * UNIT_ROUNDOFF
         error = np.stack([terms * size, terms * slopes])
-        error += 2.0**-1000 * (np.stack([size, slopes]) > 0)
+        if _only_selects(chart.directions) and (np.frexp(width)[0] == 0.5).all():
+            # no sum, and no product but by a power of two; in the whole space a sum on line 0 remains
+            error[1] = problem.dim * UNIT_ROUNDOFF * slopes * (chart.whole and problem.dim > 1)
+        if not (chart.origin.any() or lower.any()):
+            error[0] = 0.0
+        error += 2.0**-1000 * (error > 0)
     extra = chart.half_spaces
     if len(extra):
         image = np.concatenate([image, np.concatenate([extra.level[None, :], -extra.normal.T])], axis=1)
@@ -201,6 +206,13 @@ def first_image(problem: Problem) -> tuple[Floats, Floats]:
     overflowed = ~(np.isfinite(image).all(axis=0) & np.isfinite(error).all(axis=0))
     image[:, overflowed], error[:, overflowed] = 0.0, np.inf
     return image, error
+
+
+def _only_selects(directions: sp.csr_array) -> bool:
+    """Whether every direction is a unit vector times a power of two."""
+    data = directions.data[directions.data != 0]
+    single = np.bincount(directions.indices[directions.data != 0], minlength=directions.shape[1]) == 1
+    return bool(single.all() and (np.abs(np.frexp(data)[0]) == 0.5).all())
 
 
 LARGEST = 1e300

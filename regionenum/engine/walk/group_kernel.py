@@ -60,13 +60,25 @@ def settle(cells, f, counters):
 
 
 @kernel
-def _difference(tables, walk, layer, u, i, k):
-    """Candidate i minus candidate k of unit u, written to `walk.normal`: (sign on the cube, constant, error)."""
+def _difference(tables, walk, cells, f, layer, u, i, k):
+    """Candidate i minus candidate k of unit u, written to `walk.normal`: (sign on the cube, constant, error).
+
+    If the sign cannot be told (FLAT) that is counted, and what the witness says is returned: it is likely the same elsewhere.
+    """
     first = tables.units.member[u]
     row, other = tables.units.member_row[first + i], tables.units.member_row[first + k]
     constant, error_one, error_linear = read_difference(tables.at, tables.one, walk.images, layer, row, other, walk.normal)
-    sign = sign_on_cube(tables.one, constant, walk.normal, error_one, error_linear)
-    return sign, constant, error_one + error_linear
+    sign, error = sign_on_cube(tables.one, constant, walk.normal, error_one, error_linear), error_one + error_linear
+    if sign == FLAT:
+        walk.tally.counters[DOUBTFUL_COUNT] += 1
+        witness(cells, f, walk.point)
+        value = constant
+        for n in range(tables.dim):
+            value += walk.normal[n] * walk.point[n]
+        sign = LEVEL_ZERO
+        if abs(value) > 2.0 * error:
+            sign = ALWAYS_ABOVE if value > 0.0 else ALWAYS_BELOW
+    return sign, constant, error
 
 
 @kernel
@@ -160,11 +172,9 @@ def _screen(tables, walk, cells, f, layer, u, last_test):
         scan[AT] += 1
         if i == leader:
             continue
-        sign, constant, error = _difference(tables, walk, layer, u, i, leader)
+        sign, constant, error = _difference(tables, walk, cells, f, layer, u, i, leader)
         counters[TESTS] += 1
-        if sign == FLAT:
-            counters[DOUBTFUL_COUNT] += 1
-        if sign == FLAT or sign == LEVEL_ZERO:
+        if sign == LEVEL_ZERO:
             scan[LEADER] = min(scan[LEADER], i)
             continue
         keep = sign == ALWAYS_ABOVE
@@ -190,11 +200,9 @@ def _screen(tables, walk, cells, f, layer, u, last_test):
 def _restrict(tables, walk, cells, child, layer, u, i, k):
     """Restrict a cell to where candidate i is larger than k: CUTS, NEGATIVE if nothing is left, or BROKEN."""
     counters = walk.tally.counters
-    sign, constant, error = _difference(tables, walk, layer, u, i, k)
+    sign, constant, error = _difference(tables, walk, cells, child, layer, u, i, k)
     counters[TESTS] += 1
-    if sign == FLAT:
-        counters[DOUBTFUL_COUNT] += 1
-    if sign == ALWAYS_BELOW or (k < i and (sign == FLAT or sign == LEVEL_ZERO)):
+    if sign == ALWAYS_BELOW or (k < i and sign == LEVEL_ZERO):
         return NEGATIVE
     if sign != STEEP:
         return CUTS

@@ -21,7 +21,7 @@ from regionenum.engine.walk.layer_kernel import branch, norm, read_row
 from regionenum.network.units import Floats, Ints
 
 RANK_TOL = 1e-10
-"""A row whose part outside the span is smaller than this share of its length is taken to be dependent."""
+"""What is doubtful is taken to be dependent if the part outside the span is no larger than this share of the row."""
 MARGIN = 4.0
 """How many times its error bound the part outside the span must be, to prove independence."""
 
@@ -100,9 +100,9 @@ def layer_rank(at, units, images, ranks, layer, bound):
                 if left < 0.5:
                     left = _outside(basis, rank, normal)
                 error = 2.0 * noise / size + 8.0 * (normal.shape[0] + 2) * UNIT_ROUNDOFF + spoilt[rank]
-                if left <= MARGIN * error:
-                    doubtful += 1
-                if left > RANK_TOL + 4.0 * noise / size:
+                certain = left > MARGIN * error
+                doubtful += not certain
+                if certain or left > RANK_TOL:
                     for k in range(normal.shape[0]):
                         basis[rank, k] = normal[k] / left
                     rank += 1
