@@ -107,7 +107,7 @@ def test_any_number_of_ranks_finds_the_same(ranks, small, tmp_path):
 
 FAULT = """
 import sys
-from regionenum.parallel.task import TaskRunner
+from regionenum.parallel.runner import TaskRunner
 from regionenum.parallel.mpi import world
 import regionenum.cli
 from mpi4py import MPI
