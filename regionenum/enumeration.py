@@ -228,7 +228,7 @@ class Enumeration:
         self._sink.commit(self._totals, frontier, self.stop.reason or "")
 
     def _executor(self) -> Executor:
-        make_runner = partial(TaskRunner.of, self._engine, self._problem, self._options, self._sink.row_store)
+        make_runner = partial(TaskRunner.of, self._engine, self._problem, self._options, self._sink.cell_store)
         workers, executor_of = self._settings.workers, self._settings.executor
         if executor_of:
             return executor_of(make_runner)

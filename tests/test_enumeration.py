@@ -41,7 +41,7 @@ class Broken(LineEngine):
                 self.change(batches[-1])
             return batches[-1]
 
-        explorer.step = broken
+        explorer.step = broken  # type: ignore[method-assign]
         return explorer
 
 

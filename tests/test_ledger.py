@@ -25,7 +25,7 @@ from tests.test_schema import BOX, NET
 
 
 class Rows:
-    """A row store that keeps {(pattern, ranks)} of every cell, and with it the layer."""
+    """A cell store that keeps {(pattern, ranks)} of every cell, and with it the layer."""
 
     def store(self, cells, task):
         return rows_of(cells)

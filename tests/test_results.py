@@ -29,8 +29,8 @@ REGIONS, CELLS = 5, 8
 
 def in_tasks_of(size, on_progress=None, **settings):
     """Enumerate by tasks of that many regions."""
-    settings = Settings(engine=LineEngine(size), budget=Budget(0.0, 0.0), **settings)
-    follow(Enumeration(NET, BOX, settings), on_progress)
+    in_steps = Settings(engine=LineEngine(size), budget=Budget(0.0, 0.0), **settings)
+    follow(Enumeration(NET, BOX, in_steps), on_progress)
 
 
 @pytest.fixture
@@ -238,8 +238,8 @@ def test_rows_of_an_interrupted_commit_are_written_once(tmp_path, monkeypatch):
     run_writer = RunWriter(tmp_path / "run", problem, BOX, Record.TREE, "line", {})
     totals = Totals.of(problem)
     totals.statistics.cells[2, 1] = 2
-    assert run_writer.row_store is not None
-    run_writer.add(run_writer.row_store.store([some_cells()], 0))
+    assert run_writer.cell_store is not None
+    run_writer.add(run_writer.cell_store.store([some_cells()], 0))
 
     def interrupted(*_):
         raise KeyboardInterrupt

@@ -4,6 +4,7 @@ import json
 import re
 from contextlib import closing
 
+import numpy as np
 import pytest
 
 import regionenum as rn
@@ -12,7 +13,7 @@ from regionenum.parallel import journal
 from regionenum.results import files
 from regionenum.results.files import is_held
 from tests.line import relu_chain
-from tests.runs import no_strays
+from tests.running import no_strays
 from tests.test_schema import BOX, NET
 
 
@@ -53,6 +54,21 @@ def test_another_run_is_not_gone_on_with(stopped, change, sentence):
     assert (stopped / "manifest.json").read_bytes() == before
     assert not is_held(stopped)
     assert enumerate_regions(NET, BOX, record="regions", out=stopped, resume=True).count == 5
+
+
+def test_a_refusal_shows_where_two_long_domains_differ(tmp_path):
+    net = relu_chain((np.eye(12), np.zeros(12)), (np.ones((1, 12)), [0]))
+    first = rn.Box([0.0] * 12, [*map(float, range(1, 13))])
+    run = tmp_path / "run"
+    enumerate_regions(net, first, out=run, max_regions=1, time_limit=0.0)
+    second = rn.Box([0.0] * 12, [1.0, 2.0, 3.0, 4.0, 5.0, 6.0, 7.25, *map(float, range(8, 13))])
+    with pytest.raises(rn.InputError) as caught:
+        enumerate_regions(net, second, out=run, resume=True)
+    there, here = re.findall(r"another domain \((.*), not (.*)\); usually", str(caught.value))[0]
+    assert there != here
+    assert "6.0, 7.0, 8.0" in there
+    assert "6.0, 7.25, 8.0" in here
+    assert max(len(there), len(here)) <= 46
 
 
 def test_a_complete_run_is_returned_at_once(tmp_path):

@@ -15,7 +15,7 @@ from regionenum.network.storage import save_npz
 from regionenum.parallel.stop import Stop
 from regionenum.results.files import is_held
 from tests.exploring import same_statistics
-from tests.runs import SMALL, found_some, slow_model, start, wait_until
+from tests.running import SMALL, found_some, slow_model, start, wait_until
 from tests.test_schema import BOX, NET
 
 

@@ -21,7 +21,7 @@ MOST_TESTS = 1 << 40
 """Tests of the longest step."""
 
 
-class RowStore(Protocol):
+class CellStore(Protocol):
     """Where workers put the rows of recorded cells."""
 
     def store(self, cells: list[Cells], task: int) -> Any:
@@ -71,7 +71,7 @@ class TaskRunner:
         Set to the problem.
     depth, dim : int
         Of the problem.
-    row_store : RowStore, optional
+    cell_store : CellStore, optional
         Where recorded cells go; None if nothing is recorded.
     seconds : float
         Aim for the time of a step.
@@ -82,16 +82,16 @@ class TaskRunner:
         explorer: Explorer,
         depth: int,
         dim: int,
-        row_store: RowStore | None = None,
+        cell_store: CellStore | None = None,
         seconds: float = STEP_SECONDS,
     ) -> None:
-        self._explorer, self._depth, self._dim, self._row_store = explorer, depth, dim, row_store
+        self._explorer, self._depth, self._dim, self._cell_store = explorer, depth, dim, cell_store
         self.step_length = StepLength(seconds)
 
     @classmethod
-    def of(cls, engine: Engine, problem: Problem, options: Options, row_store: RowStore | None = None) -> TaskRunner:
+    def of(cls, engine: Engine, problem: Problem, options: Options, cell_store: CellStore | None = None) -> TaskRunner:
         """A runner for a problem; workers make it from what was sent to them."""
-        return cls(open_explorer(engine, problem, options), problem.depth, problem.dim, row_store)
+        return cls(open_explorer(engine, problem, options), problem.depth, problem.dim, cell_store)
 
     def steps(self, task: Task, recalled: Callable[[], bool] = lambda: False) -> Iterator[TaskResult | None]:
         """Run a task: yield None after every step but the last, and the result at the end.
@@ -127,8 +127,8 @@ class TaskRunner:
             first = encoded.halvings + 1
             result.rest = waiting + [encode_subtree(subtree, first + k) for k, subtree in enumerate(left.subtrees)]
             result.open_cells += left.open_cells
-        if found and self._row_store is not None:
-            result.stored = self._row_store.store(found, task.number)
+        if found and self._cell_store is not None:
+            result.stored = self._cell_store.store(found, task.number)
         result.seconds = time.monotonic() - start
         yield result
 

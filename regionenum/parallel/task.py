@@ -53,7 +53,7 @@ class TaskResult:
         What is left, in the order of a stack.
     open_cells : list of OpenCell
     stored : object
-        What the row store says of the recorded cells (`runner.RowStore`); None if there are none.
+        What the cell store says of the recorded cells (`runner.CellStore`); None if there are none.
     seconds : float
         Wall-clock time spent.
     worker : int

@@ -58,7 +58,7 @@ class MemorySink:
     """Keeps recorded rows in memory."""
 
     def __init__(self, problem: Problem, record: Record) -> None:
-        self.row_store = Depository(problem, record) if record is not Record.NONE else None
+        self.cell_store = Depository(problem, record) if record is not Record.NONE else None
         self.rows = MemoryRows()
 
     def add(self, deposit: pa.Table) -> None:

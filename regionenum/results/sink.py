@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, Protocol
 
-from regionenum.parallel.runner import RowStore
+from regionenum.parallel.runner import CellStore
 from regionenum.results.progress import Totals
 from regionenum.results.rows import Rows
 from regionenum.results.status import Activity
@@ -15,7 +15,7 @@ class Sink(Protocol):
     """Takes what workers stored, and makes totals, rows and frontier last together."""
 
     @property
-    def row_store(self) -> RowStore | None:
+    def cell_store(self) -> CellStore | None:
         """Goes to every worker, to put recorded cells away; None if nothing is recorded."""
         ...
 
@@ -25,7 +25,7 @@ class Sink(Protocol):
         ...
 
     def add(self, stored: Any, /) -> None:
-        """Take over what the row store said of a task's cells."""
+        """Take over what the cell store said of a task's cells."""
         ...
 
     def commit_due(self) -> bool:
