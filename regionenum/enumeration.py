@@ -272,19 +272,31 @@ def enumerate_regions(
 
     Parameters
     ----------
-    net : the network, from `load`
-    domain : the part of the input space, for example a `Box`
-    record : "none" keeps counts and statistics in constant memory, "regions" also a row for every region, "tree" a row
-        for every cell of every layer
-    out : a new or empty folder for the run; without it recorded rows stay in memory
-    workers : number of worker processes; 1 works in this process
-    exact : must be False; decisions are taken in floating point, and doubtful ones are counted in `Result.counters`
-    engine : "compiled", "highs" (slow, independent, one process), or an engine object
-    on_progress : called with a `Progress` several times a second
-    resume : go on with the run in `out`, with any number of workers
-    time_limit : stop after that many seconds
-    max_regions : stop soon after that many regions are found
-    stop_file : stop once this file exists
+    net : Network
+        From `load`.
+    domain : Domain
+        The part of the input space, for example a `Box`.
+    record : {"none", "regions", "tree"}
+        "none" keeps counts and statistics in constant memory, "regions" also a row for every region, "tree" a row for every
+        cell of every layer.
+    out : path, optional
+        A new or empty folder for the run; without it recorded rows stay in memory.
+    workers : int
+        Number of worker processes; 1 works in this process.
+    exact : bool
+        Must be False; decisions are taken in floating point, and doubtful ones are counted in `Result.counters`.
+    engine : {"compiled", "highs"} or Engine
+        "highs" is slow and independent, and works in one process.
+    on_progress : callable, optional
+        Called with a `Progress` several times a second.
+    resume : bool
+        Go on with the run in `out`, with any number of workers.
+    time_limit : float, optional
+        Stop after that many seconds of enumerating; loading, or compiling, the kernels before does not count.
+    max_regions : int, optional
+        Stop soon after that many regions are found.
+    stop_file : path, optional
+        Stop once this file exists.
 
     Returns
     -------

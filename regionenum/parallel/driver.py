@@ -30,9 +30,12 @@ class Budget:
 
     Attributes
     ----------
-    shortest, longest : seconds
-    bundle : most subtrees in a task
-    result : seconds between two results that the coordinator can bear for long
+    shortest, longest : float
+        Seconds of a task when nothing waits, and when plenty does.
+    bundle : int
+        Most subtrees in a task.
+    result : float
+        Seconds between two results that the coordinator can bear for long.
     """
 
     shortest: float = 0.01
@@ -55,7 +58,7 @@ class Budget:
 
 @dataclass
 class WorkerTotals:
-    """What one worker did: results, the seconds they took, and the regions in them."""
+    """What one worker did: results, the seconds they took in all, and the regions in them."""
 
     tasks: int = 0
     busy: float = 0.0
@@ -74,9 +77,12 @@ class Utilisation:
 
     Attributes
     ----------
-    all : over all workers; seconds are summed over tasks
-    workers : by the number of the worker
-    dry : see `Dispatcher`
+    all : WorkerTotals
+        Over all workers.
+    workers : dict of int to WorkerTotals
+        By the number of the worker.
+    dry : int
+        See `Dispatcher`.
     """
 
     all: WorkerTotals = field(default_factory=WorkerTotals)
@@ -99,7 +105,8 @@ class Dispatcher:
 
     Attributes
     ----------
-    dry : how often there was an idle worker and nothing for it, while others were at work
+    dry : int
+        How often there was an idle worker and nothing for it, while others were at work.
     """
 
     def __init__(self, ledger: Ledger, executor: Executor, budget: Budget) -> None:
@@ -155,12 +162,28 @@ def drive(
 ) -> Generator[TaskResult | None, None, None]:
     """Run until the ledger is drained, or the reason to stop has been seen and every task in flight is back.
 
-    Yields every result, which the caller has to settle in the ledger before going on: only it knows when ledger and
-    totals agree. Yields None when no result came for a while.
+    The clock of the time limit starts here: engine and workers are ready.
 
     Parameters
     ----------
-    regions : regions found before, for `Stop.max_regions`
+    ledger : Ledger
+        What is to be explored.
+    executor : Executor
+        Who explores it.
+    stop : Stop
+        Reasons to stop before the end.
+    utilisation : Utilisation
+        Every result is added to it.
+    budget : Budget
+        How long tasks may take.
+    regions : int
+        Found before, for `Stop.max_regions`.
+
+    Yields
+    ------
+    TaskResult or None
+        Every result, which the caller has to settle in the ledger before going on: only it knows when ledger and totals
+        agree. None when no result came for a while.
     """
     dispatcher = Dispatcher(ledger, executor, budget)
     stop.begin()

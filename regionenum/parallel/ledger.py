@@ -63,9 +63,12 @@ class Ledger:
 
     Attributes
     ----------
-    waiting : subtrees that nobody explores
-    in_flight : subtrees of every task that was handed out
-    next_task : number of the next task
+    waiting : Piles
+        Subtrees that nobody explores.
+    in_flight : dict of int to list of EncodedSubtree
+        Subtrees of every task that was handed out, by its number.
+    next_task : int
+        Number of the next task.
     """
 
     waiting: Piles = field(default_factory=Piles)
@@ -103,8 +106,13 @@ class Ledger:
 
         Parameters
         ----------
-        largest : the largest that waits comes first, and with it some of the smallest, which would not be worth a task
-            each, up to `RIDERS` of its weight. Otherwise the n smallest, which keeps the list short (depth first)
+        n : int
+            Most subtrees.
+        seconds : float
+            Budget of the task.
+        largest : bool
+            The largest that waits comes first, and with it some of the smallest, which would not be worth a task each, up to
+            `RIDERS` of its weight. Otherwise the n smallest, which keeps the list short (depth first).
         """
         waiting = self.waiting
         subtrees = [waiting.take(largest=largest)]

@@ -63,8 +63,10 @@ class ProcessExecutor:
 
     Parameters
     ----------
-    make_runner : called in each worker
-    workers : number of processes
+    make_runner : callable
+        Called in each worker.
+    workers : int
+        Number of processes.
     """
 
     def __init__(self, make_runner: MakeRunner, workers: int) -> None:

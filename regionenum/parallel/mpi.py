@@ -48,8 +48,9 @@ class World:
 
     Attributes
     ----------
-    comm : the communicator
-    rank, size : of this process
+    comm : mpi4py.MPI.Comm
+    rank, size : int
+        Number of this process, and how many there are.
     """
 
     def __init__(self, comm: Any) -> None:

@@ -26,9 +26,22 @@ class Stop:
 
     Parameters
     ----------
-    time_limit : seconds from `begin` on, or None
-    max_regions : stop once this many regions are found, or None
-    file : stop once this file exists, or None
+    time_limit : float, optional
+        Seconds from `begin` on.
+    max_regions : int, optional
+        Stop once this many regions are found.
+    file : Path, optional
+        Stop once this file exists.
+
+    Attributes
+    ----------
+    reason : str or None
+        Why to stop, in words for the user; None as long as there is no reason.
+
+    Raises
+    ------
+    InputError
+        If a limit is not a number that can be reached.
     """
 
     time_limit: float | None = None
