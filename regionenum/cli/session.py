@@ -13,7 +13,7 @@ from regionenum.cli.limits import STOPPED, Limits
 from regionenum.cli.progress import progress_display
 from regionenum.cli.tables import print_result
 from regionenum.domain import Domain
-from regionenum.enumeration import Enumeration, ExecutorOf, follow, refuse_unavailable
+from regionenum.enumeration import Enumeration, ExecutorOf, Settings, follow, refuse_unavailable
 from regionenum.network.layers import Network
 
 if TYPE_CHECKING:
@@ -51,19 +51,17 @@ def run_session(
     limits = limits or Limits()
     stop = limits.stop()
     with stop.listening():
-        enumeration = Enumeration(
-            network,
-            domain,
+        settings = Settings(
             record=record,
             out=out,
             engine=engine,
-            config=config,
             workers=1 if ranks else limits.n_workers(),
-            executor=_on_ranks(ranks) if ranks else None,
             resume=resume,
-            stop=stop,
+            config=config,
             commit_seconds=limits.commit_seconds,
+            executor=_on_ranks(ranks) if ranks else None,
         )
+        enumeration = Enumeration(network, domain, settings, stop)
         try:
             with progress_display(sys.stderr) as show:
                 follow(enumeration, show)

@@ -37,7 +37,7 @@ class Depository:
     parts: Path | None = None
     prefix: str = ""
 
-    def deposit(self, cells: list[Cells], task: int) -> pa.Table | Part:
+    def store(self, cells: list[Cells], task: int) -> pa.Table | Part:
         """Put the cells of a task away."""
         layout = Layout.of(self.problem)
         tables = [layout.table(c, self.problem.chart.to_input(c.witness), self.record) for c in cells]
@@ -58,7 +58,7 @@ class MemorySink:
     """Keeps recorded rows in memory."""
 
     def __init__(self, problem: Problem, record: Record) -> None:
-        self.depository = Depository(problem, record) if record is not Record.NONE else None
+        self.cell_store = Depository(problem, record) if record is not Record.NONE else None
         self.rows = MemoryRows()
 
     def add(self, deposit: pa.Table) -> None:

@@ -131,7 +131,7 @@ class RunWriter:
                 write_atomically(directory / name, lambda path: _write_json(path, provenance()))
             undo.pop_all()
         parts = directory / PARTS
-        self.depository = Depository(problem, record, parts, self._prefix) if record is not Record.NONE else None
+        self.cell_store = Depository(problem, record, parts, self._prefix) if record is not Record.NONE else None
         self._board = StatusBoard(directory, self._manifest.attempt, self.totals.regions)
 
     def _fresh(self, domain: Domain, engine: str, config: dict[str, Any]) -> Manifest:
