@@ -17,13 +17,13 @@ from torch import nn
 from torch.nn.utils import prune
 
 from regionenum.errors import InputError
-from regionenum.network import torch_ops
+from regionenum.network.from_torch import operations as torch_ops
+from regionenum.network.from_torch.load import load_with_report
+from regionenum.network.from_torch.operations import SUPPORTED
+from regionenum.network.from_torch.units import fixed
 from regionenum.network.load import SUPPORTED as KINDS
 from regionenum.network.load import load
 from regionenum.network.storage import save_npz
-from regionenum.network.torch_load import load_with_report
-from regionenum.network.torch_ops import SUPPORTED
-from regionenum.network.torch_units import fixed
 from regionenum.network.units import MAXIMUM, RELU, leaky_relu
 
 # Tiny convolutions on several threads spend their time waiting for each other on a busy machine.

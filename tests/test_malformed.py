@@ -303,8 +303,8 @@ def test_onnx_without_its_package(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     path = save(good(), tmp_path)
-    monkeypatch.delitem(sys.modules, "regionenum.network.onnx_load", raising=False)
-    monkeypatch.delitem(sys.modules, "regionenum.network.onnx_file", raising=False)
+    monkeypatch.delitem(sys.modules, "regionenum.network.from_onnx.load", raising=False)
+    monkeypatch.delitem(sys.modules, "regionenum.network.from_onnx.file", raising=False)
     monkeypatch.setitem(sys.modules, "onnx", None)
     assert "pip install 'regionenum[onnx]'" in sentence_of(capsys, "count", str(path), "--box", "-1", "1")
 
@@ -392,7 +392,7 @@ def test_missing_files_and_folders(capsys: pytest.CaptureFixture[str], tmp_path:
 
 @pytest.mark.parametrize("content", [b"", b"PK\x03\x04", b"hello"])
 def test_torch_programs(capsys: pytest.CaptureFixture[str], tmp_path: Path, content: bytes) -> None:
-    torch_load = pytest.importorskip("regionenum.network.torch_load")
+    torch_load = pytest.importorskip("regionenum.network.from_torch.load")
     if not hasattr(torch_load, "load_program"):
         pytest.skip("no reader of .pt2 files here")
     path = tmp_path / "a.pt2"

@@ -18,8 +18,8 @@ pytest.importorskip("onnxruntime")
 import onnx
 
 import regionenum as rn
-from regionenum.network import onnx_ops
-from regionenum.network.onnx_load import load_onnx
+from regionenum.network.from_onnx import operations as onnx_ops
+from regionenum.network.from_onnx.load import load_onnx
 from regionenum.results.patterns import Packing
 from regionenum.results.schema import fixed_array
 from tests.onnx_models import model, node, points, runtime, save

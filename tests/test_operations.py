@@ -21,10 +21,10 @@ from regionenum.domain import Box
 from regionenum.engine.compiled import CompiledEngine
 from regionenum.engine.interface import Problem, Record
 from regionenum.engine.reference import HighsEngine
+from regionenum.network.from_torch.operations import OPERATIONS
+from regionenum.network.from_torch.refused import REASONS
 from regionenum.network.layers import Network
 from regionenum.network.load import load
-from regionenum.network.torch_ops import OPERATIONS
-from regionenum.network.torch_refused import REASONS
 from tests.exploring import explore, same_statistics
 from tests.test_load_torch import Function, batch_norm, points, torch_outputs
 

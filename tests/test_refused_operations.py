@@ -13,14 +13,14 @@ import torch.nn.functional as F  # noqa: N812
 from torch import nn
 
 from regionenum.errors import InputError
+from regionenum.network.from_torch.operations import SUPPORTED
 from regionenum.network.load import load
-from regionenum.network.torch_ops import SUPPORTED
 from tests.test_load_torch import Function
 from tests.test_operations import IMAGE, ROW, constant, f, seeded
 
 CURVED = "is not piecewise affine; use"
 STATISTICS = "depends on the statistics of the sample, so it is not piecewise affine; use BatchNorm instead"
-PRODUCT = "multiplies activations with each other, which is not piecewise affine"
+PRODUCT = "multiplies values that both depend on the input, which is not piecewise affine"
 MASK = "is not continuous; use relu, maximum or clamp, if it makes a mask for one of these instead"
 SCORES = "is not piecewise affine; load the model without it, so that its output are the scores"
 IN_PLACE = "which is used again; write it without the in-place operation"
@@ -54,7 +54,7 @@ REFUSED: dict[str, tuple[Callable[[], nn.Module], tuple[int, ...], str]] = {
     "lerp by an activation": (f(lambda x: torch.lerp(x, x, x)), ROW, f"`lerp` (lerp) {PRODUCT}"),
     "quotient": (
         f(lambda x: x / x.sum()), ROW,
-        "`div` (div) divides by an activation, which is not piecewise affine; only divide by constants",
+        "`div` (div) divides by a value that depends on the input, which is not piecewise affine; only divide by constants",
     ),
     "rounded quotient": (
         f(lambda x: torch.div(x, 2.0, rounding_mode="floor")), ROW,

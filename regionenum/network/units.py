@@ -83,7 +83,12 @@ def clamp(lower: float, upper: float) -> PiecewiseLinear:
 
 
 def soft_shrink(threshold: float) -> PiecewiseLinear:
-    """The function z - threshold above the threshold, z + threshold below its negative, 0 between."""
+    """The function z - threshold above the threshold, z + threshold below its negative, 0 between.
+
+    The identity when the threshold is 0.
+    """
+    if threshold == 0.0:
+        return IDENTITY
     return PiecewiseLinear((-threshold, threshold), (1.0, 0.0, 1.0), (threshold, 0.0, -threshold))
 
 

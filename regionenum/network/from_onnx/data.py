@@ -29,6 +29,14 @@ TYPED = {
 """The field that holds the values of each type that is read, where they are not raw bytes."""
 
 
+WIDER = {
+    TensorProto.FLOAT16: (TensorProto.FLOAT16, TensorProto.FLOAT, TensorProto.DOUBLE),
+    TensorProto.FLOAT: (TensorProto.FLOAT, TensorProto.DOUBLE),
+    TensorProto.DOUBLE: (TensorProto.DOUBLE,),
+}
+"""The types that hold every number of a type: casting to them changes nothing."""
+
+
 def shown(name: str | bytes) -> str:
     """A name from a file, fit for a sentence: one line, not too long. Names that are not UTF-8 arrive as bytes."""
     line = " ".join((name if isinstance(name, str) else name.decode("utf-8", "replace")).split())

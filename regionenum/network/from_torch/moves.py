@@ -12,7 +12,7 @@ import torch
 
 from regionenum.network import ops
 from regionenum.network.chain import Value
-from regionenum.network.torch_call import Call, Result, numpy
+from regionenum.network.from_torch.call import Call, Result, numpy
 
 _FILLING = ("value", "other", "self", "fill_value")
 

@@ -11,7 +11,7 @@ import numpy as np
 
 from regionenum.network import ops
 from regionenum.network.chain import Value
-from regionenum.network.onnx_node import Call
+from regionenum.network.from_onnx.call import Call
 
 
 def resize(call: Call) -> Value:

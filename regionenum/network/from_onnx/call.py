@@ -11,7 +11,8 @@ import numpy as np
 
 from regionenum.errors import InputError
 from regionenum.network.chain import Value
-from regionenum.network.onnx_file import Node
+from regionenum.network.from_onnx.graph import Node
+from regionenum.network.ops import Term
 from regionenum.network.units import Floats, Units
 
 Input: TypeAlias = Value | np.ndarray | None
@@ -49,6 +50,11 @@ class Call:
     def given(self, index: int) -> bool:
         """Whether there is such an input."""
         return index < len(self.inputs) and self.inputs[index] is not None
+
+    def operand(self, index: int) -> Term:
+        """An input that may depend on the network's input; a constant in float64."""
+        value = self.inputs[index] if self.given(index) else None
+        return value if isinstance(value, Value) else self.floats(index)
 
     @property
     def x(self) -> Value:
@@ -90,6 +96,13 @@ class Call:
         if index is None or not self.given(index):
             return None
         return tuple(int(v) for v in self.constant(index).reshape(-1))
+
+    def finite(self, name: str) -> float:
+        """An attribute that has to be a finite number."""
+        value = float(self.node.attributes[name])
+        if not math.isfinite(value):
+            raise self.refuse(f"has {name} {value}; it must be finite")
+        return value
 
     def axes(self, given: Sequence[int], rank: int) -> list[int]:
         """Axes, counted from the front."""
@@ -133,6 +146,6 @@ class Call:
         if n > MOST_CONNECTIONS:
             raise self.refuse(f"has {n} connections; supported: {MOST_CONNECTIONS} at most")
 
-    def close(self, value: Value, units: Units, shape: Sequence[int] | None = None) -> Value:
-        """Apply units; the shape of their outputs is that of `value` unless it is given."""
-        return value if units.is_identity else self.closing(value, units, value.shape if shape is None else shape)
+    def close(self, value: Value, units: Units, shape: Sequence[int]) -> Value:
+        """Close a layer; the values that no later node reads are void from now on."""
+        return self.closing(value, units, shape)

@@ -8,10 +8,9 @@ from typing import Any
 
 import numpy as np
 
-from regionenum.network import ops
+from regionenum.network import ops, unit_ops
 from regionenum.network.chain import Value
-from regionenum.network.torch_call import Call, Indices, Result, numpy
-from regionenum.network.units import Ints
+from regionenum.network.from_torch.call import Call, Result, numpy
 from regionenum.network.windows import Windows
 
 
@@ -72,7 +71,8 @@ def max_pooling(call: Call) -> Result:
     x, dim = call.the("self"), _dim(call)
     shape = call.shape()
     windows = _windows(call, x, _per_axis(call.args["kernel_size"], [], dim), shape[-dim:])
-    return _maxima(call, x, ops.windows_table(windows, math.prod(x.shape[:-dim])), shape)
+    table = ops.windows_table(windows, math.prod(x.shape[:-dim]))
+    return call.with_indices(unit_ops.maximum_of_windows(call, x, table, shape))
 
 
 def adaptive_average_pooling(call: Call) -> Value:
@@ -85,13 +85,5 @@ def adaptive_average_pooling(call: Call) -> Value:
 def adaptive_max_pooling(call: Call) -> Result:
     """Maxima over windows whose number is given."""
     x, dim, shape = call.the("self"), _dim(call), call.shape()
-    return _maxima(call, x, ops.adaptive_table(x.shape[-dim:], shape[-dim:], math.prod(x.shape[:-dim])), shape)
-
-
-def _maxima(call: Call, x: Value, table: Ints, shape: Sequence[int]) -> Result:
-    try:
-        units = ops.maxima(table)
-    except ValueError as error:
-        raise call.refuse(f"cannot be used: {error}; choose a smaller padding") from error
-    y = call.close(x, units, shape)
-    return (y, Indices(call.where)) if len(call.target._schema.returns) > 1 else y
+    table = ops.adaptive_table(x.shape[-dim:], shape[-dim:], math.prod(x.shape[:-dim]))
+    return call.with_indices(unit_ops.maximum_of_windows(call, x, table, shape))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from typing import Any, TypeAlias
+from typing import Any
 
 import numpy as np
 import scipy.sparse as sp
@@ -13,10 +13,8 @@ import torch
 from regionenum.network import ops
 from regionenum.network.affine import Affine
 from regionenum.network.chain import Value
-from regionenum.network.torch_call import Call, numpy
-
-Term: TypeAlias = Value | torch.Tensor
-"""A summand or a factor: an activation, or a constant."""
+from regionenum.network.from_torch.call import Call, numpy
+from regionenum.network.ops import Term
 
 
 def passed_on(call: Call) -> Value:
@@ -48,91 +46,40 @@ def linear(call: Call) -> Value:
     return ops.reshaped(y, call.shape())
 
 
-def plus(x: Term, y: Term) -> Term:
-    """x + y."""
-    if isinstance(x, Value):
-        return ops.added(x, y) if isinstance(y, Value) else ops.shifted(x, numpy(y))
-    return ops.shifted(y, numpy(x)) if isinstance(y, Value) else x + y
-
-
-def times(call: Call, x: Term, y: Term) -> Term:
-    """x y, entry by entry, unless both are activations."""
-    if isinstance(x, Value):
-        if isinstance(y, Value):
-            raise call.refuse("multiplies activations with each other, which is not piecewise affine")
-        return ops.scaled(x, numpy(y))
-    return ops.scaled(y, numpy(x)) if isinstance(y, Value) else x * y
-
-
-def divided(call: Call, x: Term, y: Term) -> Term:
-    """x / y with a constant y."""
-    if isinstance(y, Value):
-        raise call.refuse("divides by an activation, which is not piecewise affine; only divide by constants")
-    return times(call, x, 1.0 / y.double())
-
-
-def _term(arg: Any) -> Term:
-    # A number is one of float64; torch's default precision would round it.
-    return arg if isinstance(arg, Value | torch.Tensor) else _factor(arg)
-
-
-def _factor(number: Any) -> torch.Tensor:
-    return torch.as_tensor(number, dtype=torch.float64)
-
-
-def _multiple(call: Call, number: Any, x: Term) -> Term:
+def _multiple(call: Call, number: float, x: Term) -> Term:
     """number * x; a factor of 1 changes nothing."""
-    return x if number == 1 else times(call, x, _factor(number))
+    return x if number == 1 else ops.times(call, x, np.asarray(number, np.float64))
 
 
 def arithmetic(call: Call) -> Term:
     """Sums, differences, products and quotients of an activation and a constant; sums and differences of activations."""
     name = call.operation
-    x, alpha = _term(call.args["self"]), call.args.get("alpha", 1)
+    x, alpha = call.operand("self"), call.args.get("alpha", 1)
     if name in ("neg", "negative"):
-        return times(call, x, _factor(-1.0))
-    y = _term(call.args["other"])
+        return _multiple(call, -1.0, x)
+    y = call.operand("other")
     if call.args.get("rounding_mode") is not None:
         raise call.refuse("is not continuous, because it rounds; only plain division by a constant is supported")
     if name in ("mul", "multiply"):
-        return times(call, x, y)
+        return ops.times(call, x, y)
     if name in ("div", "divide", "true_divide"):
-        return divided(call, x, y)
+        return ops.divided(call, x, y)
     if name == "rsub":
-        return plus(_multiple(call, -alpha, x), y)
-    return plus(x, _multiple(call, alpha if name == "add" else -alpha, y))
+        return ops.plus(_multiple(call, -alpha, x), y)
+    return ops.plus(x, _multiple(call, alpha if name == "add" else -alpha, y))
 
 
 def with_product(call: Call) -> Term:
     """addcmul, addcdiv: self + value * t1 * t2, or self + value * t1 / t2."""
-    first, second = _term(call.args["tensor1"]), _term(call.args["tensor2"])
-    product = times(call, first, second) if call.operation == "addcmul" else divided(call, first, second)
-    return plus(_term(call.args["self"]), _multiple(call, call.args["value"], product))
+    first, second = call.operand("tensor1"), call.operand("tensor2")
+    product = (ops.times if call.operation == "addcmul" else ops.divided)(call, first, second)
+    return ops.plus(call.operand("self"), _multiple(call, call.args["value"], product))
 
 
 def lerp(call: Call) -> Term:
     """start + weight (end - start)."""
-    start, end, weight = _term(call.args["self"]), _term(call.args["end"]), _term(call.args["weight"])
-    return plus(start, times(call, plus(end, _multiple(call, -1, start)), weight))
-
-
-def product(call: Call, a: Term, b: Term) -> Term:
-    """The matrix product of an activation and a constant."""
-    if isinstance(a, Value) and isinstance(b, Value):
-        raise call.refuse("multiplies activations with each other, which is not piecewise affine")
-    if isinstance(a, Value) and isinstance(b, torch.Tensor):
-        if b.ndim == 2:
-            return ops.linear(a, np.ascontiguousarray(numpy(b).T))
-        constant = b.double()
-        return by_basis(a, lambda x: torch.matmul(x, constant))
-    if isinstance(b, Value) and isinstance(a, torch.Tensor):
-        constant = a.double()
-        if a.ndim == 2 and len(b.shape) >= 2:
-            turned = ops.rearranged(b, np.swapaxes(b.positions(), -1, -2))
-            y = ops.linear(turned, numpy(a))
-            return ops.rearranged(y, np.swapaxes(y.positions(), -1, -2))
-        return by_basis(b, lambda x: torch.matmul(constant, x))
-    raise AssertionError("a product without activations is a constant")
+    start, end, weight = (call.operand(name) for name in ("self", "end", "weight"))
+    return ops.plus(start, ops.times(call, ops.plus(end, _multiple(call, -1.0, start)), weight))
 
 
 _FACTORS = {
@@ -143,12 +90,11 @@ _FACTORS = {
 
 def matmul(call: Call) -> Term:
     """Matrix products, and those with a summand: beta self + alpha a b."""
-    a, b = (_term(call.args[name]) for name in _FACTORS[call.operation])
+    product = ops.product(call, *(call.operand(name) for name in _FACTORS[call.operation]))
     if "beta" not in call.args:
-        return product(call, a, b)
-    result = product(call, a, b) if isinstance(a, Value) or isinstance(b, Value) else torch.matmul(a, b)
-    summand = _multiple(call, call.args["beta"], _term(call.args["self"]))
-    return plus(_multiple(call, call.args["alpha"], result), summand)
+        return product
+    summand = _multiple(call, call.args["beta"], call.operand("self"))
+    return ops.plus(_multiple(call, call.args["alpha"], product), summand)
 
 
 def by_basis(x: Value, function: Callable[[torch.Tensor], torch.Tensor]) -> Value:
@@ -170,7 +116,7 @@ def by_basis(x: Value, function: Callable[[torch.Tensor], torch.Tensor]) -> Valu
 def linear_in_one(call: Call) -> Value:
     """Operations that are linear in the activation: einsum, tensordot, cumsum, diff, trace, kron, outer, ..."""
     if len(call.values) > 1:
-        raise call.refuse("multiplies activations with each other, which is not piecewise affine")
+        raise ops.not_affine(call)
     (x,) = call.values
     if call.args.get("dtype") not in (None, torch.float64):
         raise call.refuse(f"converts to {call.args['dtype']}, which is not affine; remove the conversion")
@@ -205,10 +151,8 @@ def reduction(call: Call) -> Value:
     x = call.the("self")
     if call.args.get("dtype") not in (None, torch.float64):
         raise call.refuse(f"converts to {call.args['dtype']}, which is not affine; remove the conversion")
-    axes = call.args.get("dim")
-    axes = [] if axes is None else [axes] if isinstance(axes, int) else list(axes)
-    n = ops.gathered(x, axes).shape[1]
-    return ops.summed(x, axes, keep=bool(call.args.get("keepdim")), factor=1.0 / n if call.operation == "mean" else 1.0)
+    reduced = ops.mean if call.operation == "mean" else ops.summed
+    return reduced(x, call.axes("dim"), keep=bool(call.args.get("keepdim")))
 
 
 def batch_norm(call: Call) -> Value:
@@ -222,12 +166,10 @@ def batch_norm(call: Call) -> Value:
             "track_running_stats=True"
         )
     x = call.the("input")
-    gamma = 1.0 if args["weight"] is None else args["weight"].double()
-    factor = gamma / torch.sqrt(args["running_var"].double() + args["eps"])
-    shift = -args["running_mean"].double() * factor
-    if args["bias"] is not None:
-        shift = shift + args["bias"].double()
-    return ops.normalised(x, numpy(factor), numpy(shift))
+    mean, variance = numpy(args["running_mean"]), numpy(args["running_var"])
+    scale = np.ones_like(mean) if args["weight"] is None else numpy(args["weight"])
+    shift = np.zeros_like(mean) if args["bias"] is None else numpy(args["bias"])
+    return ops.batch_normalised(call, x, mean=mean, variance=variance, epsilon=args["eps"], scale=scale, shift=shift)
 
 
 def batch_norm_of_three(call: Call) -> tuple[Value, Any, Any]:

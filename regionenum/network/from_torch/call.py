@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, TypeAlias
 
+import numpy as np
 import torch
 
 from regionenum.errors import InputError
 from regionenum.network.chain import Chain, Value
+from regionenum.network.ops import Term
 from regionenum.network.units import Floats, Units
 
-Result: TypeAlias = "Value | torch.Tensor | Indices | tuple[Any, ...]"
+Result: TypeAlias = "Value | Floats | Indices | tuple[Any, ...]"
 
 
 @dataclass(frozen=True)
@@ -79,6 +82,29 @@ class Call:
         if isinstance(self.args[name], Value):
             raise self.refuse(f"has an argument `{name}` that depends on the input; it must be a constant")
         return self.args[name]
+
+    def operand(self, name: str) -> Term:
+        """An argument that may be an activation; a tensor or number in float64."""
+        arg = self.args[name]
+        if isinstance(arg, Value):
+            return arg
+        return numpy(arg) if isinstance(arg, torch.Tensor) else np.asarray(arg, np.float64)
+
+    def finite(self, name: str) -> float:
+        """An argument that has to be a finite number."""
+        value = float(self.args[name])
+        if not math.isfinite(value):
+            raise self.refuse(f"has {name} {value}; it must be finite")
+        return value
+
+    def axes(self, name: str) -> list[int]:
+        """The axes of a reduction, which are given as one, as a list, or not at all."""
+        axes = self.args.get(name)
+        return [] if axes is None else [axes] if isinstance(axes, int) else list(axes)
+
+    def with_indices(self, y: Value) -> Result:
+        """The maxima, with the winners' indices beside them if the operation returns these as well."""
+        return (y, Indices(self.where)) if len(self.target._schema.returns) > 1 else y
 
     def run(self, replace: Callable[[Any], Any]) -> Any:
         """Run the operation with other arguments: every tensor, activation and number is handed to `replace`."""

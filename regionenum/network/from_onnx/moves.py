@@ -10,7 +10,7 @@ import numpy as np
 
 from regionenum.network import ops
 from regionenum.network.chain import Value
-from regionenum.network.onnx_node import Call
+from regionenum.network.from_onnx.call import Call
 from regionenum.network.units import Ints
 
 

@@ -4,11 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from regionenum.network import torch_linear as affine
-from regionenum.network import torch_moves as moves
-from regionenum.network import torch_units as units
-from regionenum.network import torch_windows as windows
-from regionenum.network.torch_call import Call, Result
+from regionenum.network.from_torch import affine, moves, units, windows
+from regionenum.network.from_torch.call import Call, Result
 
 SUPPORTED = (
     "Linear, Conv and ConvTranspose, BatchNorm, ReLU, LeakyReLU, PReLU, ReLU6, Hardtanh, Hardsigmoid, Softshrink, "

@@ -15,9 +15,8 @@ from torch.fx.node import map_arg
 
 from regionenum.errors import InputError
 from regionenum.network.chain import Chain, Value
-from regionenum.network.layers import Network
-from regionenum.network.torch_call import Call, Indices
-from regionenum.network.torch_graph import (
+from regionenum.network.from_torch.call import Call, Indices
+from regionenum.network.from_torch.graph import (
     Program,
     is_arithmetic,
     is_aten,
@@ -29,8 +28,9 @@ from regionenum.network.torch_graph import (
     where,
     writes_in_place,
 )
-from regionenum.network.torch_ops import OPERATIONS, SUPPORTED
-from regionenum.network.torch_refused import REASONS
+from regionenum.network.from_torch.operations import OPERATIONS, SUPPORTED
+from regionenum.network.from_torch.refused import REASONS
+from regionenum.network.layers import Network
 
 
 def lower(program: Program) -> Network:

@@ -21,7 +21,7 @@ from typing import Any
 import torch
 
 from regionenum.errors import InputError
-from regionenum.network.torch_graph import ARITHMETIC, Program, Stored
+from regionenum.network.from_torch.graph import ARITHMETIC, Program, Stored
 
 SCHEMA = 8
 """The major version of the format that is read, that of torch 2.9 to 2.13."""

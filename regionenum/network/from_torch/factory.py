@@ -15,8 +15,8 @@ from typing import Any
 import torch
 
 from regionenum.errors import InputError
+from regionenum.network.from_torch.load import load_module
 from regionenum.network.layers import Network
-from regionenum.network.torch_load import load_module
 
 EXAMPLE = "my_package.models:make_model"
 

@@ -10,7 +10,7 @@ from typing import TypeAlias
 import numpy as np
 import torch
 
-from regionenum.errors import InputError
+from regionenum.errors import InputError, first_line
 from regionenum.network import verify
 from regionenum.network.layers import Network
 from regionenum.network.units import Floats, Ints
@@ -62,17 +62,16 @@ def compare(network: Network, double: Forward, own: Forward, x: torch.Tensor) ->
     flat = points.double().numpy().reshape(len(points), -1)
     theirs, theirs_own = _run(double, points.double()), _run(own, points)
     ours = network.forward(flat)
-    if ours.shape != theirs.shape:
-        raise InputError(f"the network read from the module gives {ours.shape[1]} outputs, torch {theirs.shape[1]}")
+    verify.same_shape(ours, theirs, "the module", "torch")
     rounding = verify.rounding(network, flat)
     if not np.issubdtype(theirs.dtype, np.floating):
         return _verify_winners(network, flat, theirs, rounding, str(x.dtype).removeprefix("torch."))
-    difference = _compare(ours, theirs, FACTOR * np.finfo(np.float64).eps * rounding, "float64")
+    difference = _difference(ours, theirs, FACTOR * np.finfo(np.float64).eps * rounding, "float64")
     # Half precisions overflow on the large inputs; that says nothing about the network.
     finite = np.isfinite(theirs_own)
     tolerance = verify.FACTOR * torch.finfo(x.dtype).eps * rounding
     name = str(x.dtype).removeprefix("torch.")
-    own_difference = _compare(ours[finite], theirs_own[finite], tolerance[finite], name)
+    own_difference = _difference(ours[finite], theirs_own[finite], tolerance[finite], name)
     return LoadReport(len(points), difference, name, own_difference)
 
 
@@ -91,7 +90,7 @@ def _verify_winners(network: Network, x: Floats, theirs: Ints, rounding: Floats,
         named = np.take_along_axis(candidates, theirs[:, [unit]], axis=1)[:, 0]
         shortfall[:, unit] = candidates.max(axis=1) - named
     tolerance = FACTOR * np.finfo(np.float64).eps * rounding
-    largest = _compare(shortfall, np.zeros_like(shortfall), tolerance, "float64")
+    largest = _difference(shortfall, np.zeros_like(shortfall), tolerance, "float64")
     return LoadReport(len(x), largest, dtype, largest)
 
 
@@ -112,19 +111,12 @@ def _run(module: Forward, points: torch.Tensor) -> np.ndarray:
     try:
         outputs = [module(point[None].clone()) for point in points]
     except RuntimeError as error:
-        line = (str(error).strip().splitlines() or [""])[0]
         raise InputError(
-            f"the module does not run in {points.dtype} ({line}); convert all of it with model.float() or .double()"
+            f"the module does not run in {points.dtype} ({first_line(error)}); convert all of it with model.float() or "
+            "model.double()"
         ) from error
     return np.stack([(y.double() if y.is_floating_point() else y).reshape(-1).numpy() for y in outputs])
 
 
-def _compare(ours: Floats, theirs: Floats, tolerance: Floats, precision: str) -> float:
-    difference = np.abs(ours - theirs)
-    largest = float(difference.max(initial=0.0))
-    if not np.all(difference <= tolerance):
-        raise InputError(
-            f"the network read from the module differs from torch's {precision} forward pass by {largest:.3g}, more "
-            "than rounding explains; please report the model, and do not use the network"
-        )
-    return largest
+def _difference(ours: Floats, theirs: Floats, tolerance: Floats, precision: str) -> float:
+    return verify.largest_difference(ours, theirs, tolerance, "the module", f"torch's {precision} forward pass")

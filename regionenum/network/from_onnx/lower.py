@@ -1,95 +1,60 @@
-"""Load an ONNX file: read it, lower it node by node, and compare the result with onnx's reference evaluator.
+"""From a checked list of ONNX nodes to a `Network`.
 
-No torch, and nothing of the file is executed: its operators are looked up by name, and its numbers are read as numbers.
+The nodes are read in order. One that does not depend on the input is a constant and is run (`fold.py`). The others are
+values of a `Chain`; what a later node still reads is passed on whenever a layer is closed.
 """
 
 from __future__ import annotations
 
-import logging
-import os
-from collections.abc import Sequence
-from pathlib import Path
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 from onnx import TensorProto, helper
 
 from regionenum.errors import InputError
 from regionenum.network.chain import Chain, Value
+from regionenum.network.from_onnx.call import MOST_CONNECTIONS, Call, Input
+from regionenum.network.from_onnx.data import WIDER, shown, type_name
+from regionenum.network.from_onnx.fold import constants
+from regionenum.network.from_onnx.graph import Model, Node
+from regionenum.network.from_onnx.operations import OPERATIONS, SUPPORTED, Result
+from regionenum.network.from_onnx.refused import REASONS
 from regionenum.network.layers import Network
-from regionenum.network.onnx_data import shown, type_name
-from regionenum.network.onnx_file import Model, Node, read_model
-from regionenum.network.onnx_fold import constants
-from regionenum.network.onnx_judge import compare
-from regionenum.network.onnx_node import MOST_CONNECTIONS, MOST_ENTRIES, Call, Input
-from regionenum.network.onnx_ops import OPERATIONS, Result, refusal
 from regionenum.network.units import Units
 
-log = logging.getLogger(__name__)
 
-WIDER = {
-    TensorProto.FLOAT16: (TensorProto.FLOAT16, TensorProto.FLOAT, TensorProto.DOUBLE),
-    TensorProto.FLOAT: (TensorProto.FLOAT, TensorProto.DOUBLE),
-    TensorProto.DOUBLE: (TensorProto.DOUBLE,),
-}
-"""The types that hold every number of a type: casting to them changes nothing."""
+@dataclass(frozen=True)
+class Lowered:
+    """A network, and what of the file it was read from.
+
+    Attributes
+    ----------
+    network : the network
+    nodes : the nodes that depend on the input, with explicit attributes where others had to be worked out
+    constants : the tensors that do not depend on the input, by name
+    """
+
+    network: Network
+    nodes: Sequence[Node]
+    constants: Mapping[str, np.ndarray]
 
 
-def load_onnx(path: str | os.PathLike[str], input_shape: Sequence[int] | None = None) -> Network:
-    """The network that an ONNX file computes, with a batch of one.
-
-    Weights are converted to float64, which is exact; consecutive affine operations and batch normalisations are folded
-    in float64. A final ArgMax becomes a maximum over the outputs, and the network's output is that maximum.
+def lower(model: Model, input_shape: tuple[int, ...]) -> Lowered:
+    """The network of a model.
 
     Parameters
     ----------
-    path : the file, of opset 7 or later; external data may lie in its folder and below
-    input_shape : without the batch axis; for files that leave sizes open
+    input_shape : without the batch axis
 
     Raises
     ------
     InputError
-        If the file is malformed, an operator is not supported, or the network disagrees with onnx's reference
-        evaluator by more than rounding explains.
+        If an operator is not supported, or a number is not finite.
     """
-    path = Path(path)
-    model = read_model(path)
-    try:
-        lowering = _Lowering(model, _input_shape(model, input_shape))
-        network = lowering.network()
-        difference = compare(network, model, lowering.lowered, lowering.constants)
-    except InputError as error:
-        raise InputError(f"`{path}`: {error}") from error
-    except MemoryError as error:
-        raise InputError(f"`{path}`: the model needs more memory than there is; load a smaller one") from error
-    if difference is not None:
-        text = "loaded %d layers from %s: largest difference to onnx's reference %.2g"
-        log.info(text, len(network.layers), path, difference)
-    return network
-
-
-def _input_shape(model: Model, given: Sequence[int] | None) -> tuple[int, ...]:
-    """The shape of one input, from the file and from what the caller says."""
-    where = f"the input `{shown(model.input)}`"
-    if model.input_type not in WIDER:
-        raise InputError(f"{where} holds {type_name(model.input_type)} values; supported: float16, float32 and float64")
-    text = tuple("?" if size is None else size for size in model.input_dims)
-    if len(text) < 2:
-        raise InputError(
-            f"{where} has shape {text} without a batch axis; export the model with one, for example (1, 5)"
-        )
-    batch, *sizes = model.input_dims
-    if batch not in (None, -1, 0, 1):
-        raise InputError(f"{where} has shape {text}, a fixed batch of {batch}; export the model with a batch of 1")
-    if given is not None:
-        if len(given) != len(sizes) or any(s not in (None, g) for s, g in zip(sizes, given, strict=True)):
-            raise InputError(f"{where} has shape {text}, to which input_shape {tuple(given)} does not fit")
-        sizes = list(given)
-    shape = tuple(int(size) for size in sizes if size is not None)
-    if len(shape) < len(sizes):
-        raise InputError(f"{where} has shape {text}, which leaves sizes open; give input_shape, without the batch axis")
-    if min(shape) < 1 or np.prod(shape, dtype=object) > MOST_ENTRIES:
-        raise InputError(f"{where} has shape {text}; supported: sizes from 1 on, and {MOST_ENTRIES} values at most")
-    return shape
+    lowering = _Lowering(model, input_shape)
+    network = lowering.network()
+    return Lowered(network, lowering.lowered, lowering.constants)
 
 
 class _Lowering:
@@ -146,7 +111,7 @@ class _Lowering:
         elif node.op in OPERATIONS:
             result = OPERATIONS[node.op](call)
         else:
-            raise refusal(call)
+            raise call.refuse(REASONS.get(node.op, f"is not supported; supported: {SUPPORTED}"))
         results = result if isinstance(result, list) else [result]
         for j, name in enumerate(node.outputs):
             if j >= len(results) and name in self.last_use:

@@ -6,9 +6,9 @@ import math
 
 import numpy as np
 
-from regionenum.network import ops
+from regionenum.network import ops, unit_ops
 from regionenum.network.chain import Value
-from regionenum.network.onnx_node import Call
+from regionenum.network.from_onnx.call import Call
 from regionenum.network.units import Floats
 from regionenum.network.windows import Windows
 
@@ -152,11 +152,8 @@ def _pooling(call: Call) -> tuple[Value, Windows]:
 def max_pool(call: Call) -> Value:
     """Maxima over windows; the padding is no candidate."""
     x, windows = _pooling(call)
-    try:
-        units = ops.maxima(ops.windows_table(windows, x.shape[1]))
-    except ValueError as error:
-        raise call.refuse(f"cannot be used: {error}; choose a smaller padding") from error
-    return call.close(x, units, (1, x.shape[1], *windows.out))
+    table = ops.windows_table(windows, x.shape[1])
+    return unit_ops.maximum_of_windows(call, x, table, (1, x.shape[1], *windows.out))
 
 
 def average_pool(call: Call) -> Value:
@@ -171,11 +168,10 @@ def average_pool(call: Call) -> Value:
 def global_average_pool(call: Call) -> Value:
     """The mean of each channel."""
     x = _image(call)
-    return ops.summed(x, range(2, len(x.shape)), keep=True, factor=1.0 / math.prod(x.shape[2:]))
+    return ops.mean(x, range(2, len(x.shape)), keep=True)
 
 
 def global_max_pool(call: Call) -> Value:
     """The maximum of each channel."""
     x = _image(call)
-    axes = range(2, len(x.shape))
-    return call.close(x, ops.maxima(ops.gathered(x, axes)), ops.reduced_shape(x.shape, axes, keep=True))
+    return unit_ops.extremum_over(call, x, range(2, len(x.shape)), keep=True, sign=1.0)
