@@ -1,9 +1,8 @@
 """The affine maps of regions modulo primes: equality of maps without a tolerance.
 
-Every weight, bias, slope and intercept is a float64, which is a dyadic rational m 2^e and therefore has a residue
-modulo every odd prime. On one cell the network is an affine map y -> A y + b of the domain's coordinates; its entries
-are sums of products of these numbers, so their residues can be computed without any rounding. Equal maps have equal
-residues. Different maps are told apart by two primes and, for each, two random functionals of (A, b).
+On one cell the network is an affine map y -> A y + b of the domain's coordinates; its entries are sums of products of
+weights, biases, slopes and intercepts, so that their residues (`residues.py`) follow without any rounding. Equal maps have
+equal residues. Different maps are told apart by two primes and, for each, two random functionals of (A, b).
 
 The domain's chart is taken as stored: `Chart.origin` and `Chart.directions` are read as exact dyadic numbers too.
 """
@@ -12,63 +11,20 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import lru_cache
-from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
-import scipy.sparse as sp
 
+from regionenum.domain import Chart
+from regionenum.exact.residues import PRIMES, ModularMatrix, residues
 from regionenum.network.layers import Layer, Network
-from regionenum.network.units import MAXIMUM, Floats, Ints, Units
-
-if TYPE_CHECKING:
-    from regionenum.domain import Chart
-
-PRIMES = (2147483629, 2147483587)
-"""Two primes just below 2^31 for which 2 is a primitive root, so that no two powers of two that occur in float64 are
-confused. (2^31 - 1 is unfit: there 2^31 = 1, and a map and its multiple by 2^31 would be one.)"""
+from regionenum.network.units import MAXIMUM, Ints, Units
 
 N_FUNCTIONALS = 2
 """Random functionals of the map per prime; a digest has `len(PRIMES) * N_FUNCTIONALS` words of 31 bits."""
 
 _BATCH_VALUES = 1 << 22
 """Largest number of residues in one intermediate array (32 MiB)."""
-
-_SMALLEST_EXPONENT = -1200
-"""Below the exponent of the last bit of every float64, which is at least -1126 as written by `frexp`."""
-
-
-def residues(x: npt.ArrayLike, prime: int) -> Ints:
-    """Residues in [0, prime) of finite float64 numbers read as dyadic rationals.
-
-    Parameters
-    ----------
-    x : finite numbers of any shape, subnormal ones included
-    prime : an odd prime below 2^31
-    """
-    fraction, exponent = np.frexp(np.asarray(x, np.float64))
-    mantissa = np.ldexp(fraction, 53).astype(np.int64)
-    return np.asarray(mantissa % prime * _powers_of_two(prime)[exponent - 53 - _SMALLEST_EXPONENT] % prime)
-
-
-def affine_maps(network: Network, chart: Chart, pieces: npt.NDArray[np.uint16], prime: int) -> Ints:
-    """Residues of the affine maps y -> A y + b of the cells with the given patterns, the last affine layer included.
-
-    Parameters
-    ----------
-    pieces : (n, sum of n_units) pieces of the units of all unit layers
-
-    Returns
-    -------
-    (n, n_out, d + 1) residues modulo `prime`: the columns of A, then b.
-    """
-    evaluator = _Evaluator.modulo(prime, network, chart)
-    basis = np.eye(chart.dim + 1, dtype=np.int64)
-    maps = np.empty((len(pieces), network.n_out, chart.dim + 1), np.int64)
-    for rows, outputs in evaluator.outputs(pieces, basis):
-        maps[rows] = outputs.transpose(1, 2, 0)
-    return maps
 
 
 class MapDigests:
@@ -84,7 +40,7 @@ class MapDigests:
         random = np.random.default_rng(20403)
         self._parts = [
             (
-                _Evaluator.modulo(prime, network, chart),
+                ModularNetwork.modulo(prime, network, chart),
                 random.integers(1, prime, (N_FUNCTIONALS, chart.dim + 1)),
                 random.integers(1, prime, (N_FUNCTIONALS, 1, network.n_out)),
             )
@@ -108,61 +64,6 @@ def distinct(digests: npt.NDArray[np.uint64]) -> npt.NDArray[np.uint64]:
     fresh = np.ones(len(ordered), bool)
     fresh[1:] = (ordered[1:] != ordered[:-1]).any(axis=1)
     return ordered[fresh]
-
-
-@lru_cache
-def _powers_of_two(prime: int) -> Ints:
-    powers = np.array([pow(2, k, prime) for k in range(_SMALLEST_EXPONENT, 1024)], np.int64)
-    powers.setflags(write=False)
-    return powers
-
-
-@dataclass(frozen=True)
-class ModularMatrix:
-    """A matrix W modulo p, in 16-bit limbs W = low + 2^16 high and in blocks of columns.
-
-    A block is so narrow that products of a limb (16 bits) and a residue (31 bits) sum up exactly: 2^6 of them in the 53
-    bits of float64 (which is what a fast dense product needs), 2^16 in the 63 bits of int64 (used for CSR).
-    """
-
-    prime: int
-    blocks: tuple[tuple[slice, Floats | sp.csr_array, Floats | sp.csr_array], ...]
-    n_rows: int
-
-    @classmethod
-    def modulo(cls, prime: int, weight: Floats | sp.csr_array) -> ModularMatrix:
-        n_rows, n_in = weight.shape
-        width = 1 << (16 if isinstance(weight, sp.csr_array) else 6)
-        blocks = []
-        for start in range(0, n_in, width):
-            columns = slice(start, min(start + width, n_in))
-            block = weight[:, columns]
-            values = residues(block.data if isinstance(block, sp.csr_array) else block, prime)
-            blocks.append((columns, _like(block, values & 0xFFFF), _like(block, values >> 16)))
-        return cls(prime, tuple(blocks), n_rows)
-
-    def __call__(self, v: Ints) -> Ints:
-        """The products W v modulo p of the residue vectors v (..., n_in)."""
-        flat = v.reshape(-1, v.shape[-1])
-        total = np.zeros((len(flat), self.n_rows), np.int64)
-        for columns, low, high in self.blocks:
-            part = flat[:, columns]
-            high_part = self._product(part, high) % self.prime
-            total += (self._product(part, low) + (high_part << 16)) % self.prime
-        return (total % self.prime).reshape(*v.shape[:-1], self.n_rows)
-
-    @staticmethod
-    def _product(v: Ints, limb: Floats | sp.csr_array) -> Ints:
-        if isinstance(limb, sp.csr_array):
-            return np.asarray((limb @ np.ascontiguousarray(v.T)).T)
-        return (v.astype(np.float64) @ limb).astype(np.int64)
-
-
-def _like(block: Floats | sp.csr_array, limb: Ints) -> Floats | sp.csr_array:
-    """A limb in the form in which `ModularMatrix` multiplies: int64 CSR, or the float64 transpose."""
-    if isinstance(block, sp.csr_array):
-        return sp.csr_array((limb, block.indices, block.indptr), shape=block.shape)
-    return np.ascontiguousarray(limb.T, np.float64)
 
 
 @dataclass(frozen=True)
@@ -207,7 +108,7 @@ class _UnitResidues:
 
 
 @dataclass(frozen=True)
-class _Evaluator:
+class ModularNetwork:
     """Forward evaluation modulo p at homogeneous points (y, t) of the domain, with the pieces given."""
 
     prime: int
@@ -218,7 +119,7 @@ class _Evaluator:
     width: int
 
     @classmethod
-    def modulo(cls, prime: int, network: Network, chart: Chart) -> _Evaluator:
+    def modulo(cls, prime: int, network: Network, chart: Chart) -> ModularNetwork:
         n_unit_layers = len(network.unit_layers)
 
         def reduced(k: int, layer: Layer) -> tuple[ModularMatrix, Ints, _UnitResidues | None]:

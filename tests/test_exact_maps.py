@@ -8,9 +8,11 @@ from hypothesis import strategies as st
 
 from regionenum.domain import Box, Chart
 from regionenum.enumeration import enumerate_regions
+from regionenum.exact.maps import MapDigests, distinct
+from regionenum.exact.residues import PRIMES, residues
 from regionenum.network.layers import Layer, Network
-from regionenum.network.modular import PRIMES, MapDigests, affine_maps, distinct, residues
 from regionenum.network.units import MAXIMUM, RELU, PiecewiseLinear, Units, leaky_relu
+from tests.affine_maps import affine_maps
 from tests.line import LineEngine, chain, relu_chain
 
 BENT = PiecewiseLinear((-1.0, 2.5), (0.1, -3.0, 1e-3), (0.1 - 3.0, 0.0, 7.7))

@@ -8,13 +8,12 @@ the product of the r + 1 largest Euclidean lengths of rows (Hadamard), so enough
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import numpy as np
 import scipy.linalg
 import scipy.sparse as sp
+from flint import nmod_mat
 
-from regionenum.network.modular import PRIMES, ModularMatrix, residues
+from regionenum.exact.residues import ModularMatrix, primes, residues
 from regionenum.network.units import Floats, Ints
 
 
@@ -30,13 +29,15 @@ def independent_columns(weight: Floats | sp.csr_array, directions: sp.csr_array 
     -------
     (r,) column numbers, increasing; r is the rank, exactly.
     """
+    if directions is not None and _is_identity(directions):
+        directions = None
     product = _dense(weight) if directions is None else _dense(weight @ directions)
     order = _best_first(product)
     n_columns = product.shape[1]
     bits: Floats | None = None
     found = np.zeros(0, np.int64)
     proved = 0.0
-    for prime in _primes():
+    for prime in primes():
         matrix = _residues(weight, directions, prime)[:, order]
         pivots = _pivots(matrix[matrix.any(axis=1)], prime)
         if len(pivots) > len(found):
@@ -61,20 +62,13 @@ def _best_first(matrix: Floats) -> Ints:
 
 
 def _pivots(matrix: Ints, prime: int) -> Ints:
-    """The first columns that are independent modulo a prime, by Gaussian elimination."""
-    left = matrix.copy()
+    """The first columns that are independent modulo a prime: those in which a row of the reduced form begins."""
+    n_rows, n_columns = matrix.shape
+    reduced, rank = nmod_mat(n_rows, n_columns, matrix.ravel().tolist(), prime).rref()
     found: list[int] = []
-    for j in range(left.shape[1]):
-        k = len(found)
-        if k == len(left):
-            break
-        candidates = np.flatnonzero(left[k:, j])
-        if not len(candidates):
-            continue
-        left[[k, k + candidates[0]]] = left[[k + candidates[0], k]]
-        left[k, j:] = left[k, j:] * pow(int(left[k, j]), -1, prime) % prime
-        left[k + 1 :, j:] = (left[k + 1 :, j:] - left[k + 1 :, j, None] * left[k, j:]) % prime
-        found.append(j)
+    for j in range(n_columns):
+        if len(found) < rank and reduced[len(found), j]:
+            found.append(j)
     return np.array(found, np.int64)
 
 
@@ -106,30 +100,10 @@ def _spread(values: Floats) -> int:
     return int(exponent.max() - lowest.min())
 
 
+def _is_identity(matrix: sp.csr_array) -> bool:
+    n_rows, n_columns = matrix.shape
+    return n_rows == n_columns and (matrix != sp.eye_array(n_rows, format="csr")).nnz == 0
+
+
 def _dense(matrix: Floats | sp.csr_array) -> Floats:
     return np.asarray(matrix.toarray() if isinstance(matrix, sp.csr_array) else matrix, np.float64)
-
-
-def _primes() -> Iterator[int]:
-    """The primes below 2^31 from `PRIMES[0]` down."""
-    for n in range(PRIMES[0], 3, -2):
-        if _is_prime(n):
-            yield n
-
-
-def _is_prime(n: int) -> bool:
-    """Miller and Rabin's test, which is no mere likelihood with these bases below 3,215,031,751."""
-    odd, twos = n - 1, 0
-    while odd % 2 == 0:
-        odd, twos = odd // 2, twos + 1
-    for base in (2, 3, 5, 7):
-        x = pow(base, odd, n)
-        if x in (1, n - 1):
-            continue
-        for _ in range(twos - 1):
-            x = x * x % n
-            if x == n - 1:
-                break
-        else:
-            return False
-    return True
