@@ -1,12 +1,9 @@
-"""Malformed and hostile input of every kind: one sentence that names the place and the mend, exit code 2, no traceback."""
+"""Malformed and hostile ONNX files: one sentence that names the place and the mend, exit code 2, no traceback."""
 
 from __future__ import annotations
 
-import io
-import json
 import sys
 import tracemalloc
-import zipfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -14,31 +11,20 @@ from typing import Any
 import numpy as np
 import pytest
 
+pytest.importorskip("onnx")
+
+import onnx
+
 import regionenum as rn
-from regionenum.cli import main
-from regionenum.cli.doctor import star_network
-from regionenum.network.storage import save_npz
-
-onnx = pytest.importorskip("onnx")
-
-from tests.onnx_models import model, node, save  # noqa: E402
+from tests.malformed import sentence_of
+from tests.onnx_models import (
+    model,
+    node,
+    save,
+)
 
 FLOAT, INT64 = onnx.TensorProto.FLOAT, onnx.TensorProto.INT64
 Build = Callable[[Path], Any]
-
-
-def sentence_of(capsys: pytest.CaptureFixture[str], *argv: str) -> str:
-    """What a command that meets bad input says."""
-    assert main(argv) == 2
-    captured = capsys.readouterr()
-    assert captured.out == ""
-    assert captured.err.startswith("regionenum: error: ")
-    assert captured.err.count("\n") == 1
-    assert "Traceback" not in captured.err
-    return captured.err
-
-
-# ONNX -------------------------------------------------------------------------------------------------------------------
 
 W = np.ones((4, 3), np.float32)
 MATMUL, RELU = node("MatMul", ["x", "w"], "h"), node("Relu", ["h"])
@@ -303,8 +289,8 @@ def test_onnx_without_its_package(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     path = save(good(), tmp_path)
-    monkeypatch.delitem(sys.modules, "regionenum.network.from_onnx.load", raising=False)
-    monkeypatch.delitem(sys.modules, "regionenum.network.from_onnx.file", raising=False)
+    for name in [name for name in sys.modules if name.startswith("regionenum.network.from_onnx.")]:
+        monkeypatch.delitem(sys.modules, name)
     monkeypatch.setitem(sys.modules, "onnx", None)
     assert "pip install 'regionenum[onnx]'" in sentence_of(capsys, "count", str(path), "--box", "-1", "1")
 
@@ -326,153 +312,3 @@ def test_corrupted_onnx_files(tmp_path: Path, seed: int) -> None:
         except rn.InputError as error:
             refused = str(error)
         assert refused is None or ("\n" not in refused and str(path) in refused)
-
-
-# Other files --------------------------------------------------------------------------------------------------------------
-
-
-def npz_of(**changes: Any) -> Build:
-    def build(folder: Path) -> bytes:
-        save_npz(star_network(), folder / "star.npz")
-        with np.load(folder / "star.npz") as stored:
-            arrays = dict(stored) | changes
-        buffer = io.BytesIO()
-        np.savez(buffer, **arrays)
-        return buffer.getvalue()
-
-    return build
-
-
-def npz_claiming(size: int) -> Build:
-    """An array of so many values in its header, and none in its body."""
-
-    def build(folder: Path) -> bytes:
-        header, buffer = io.BytesIO(), io.BytesIO()
-        np.lib.format.write_array_header_1_0(header, {"descr": "<f8", "fortran_order": False, "shape": (size,)})
-        with zipfile.ZipFile(buffer, "w") as archive:
-            archive.writestr("header.npy", header.getvalue())
-        return buffer.getvalue()
-
-    return build
-
-
-FILES: dict[str, tuple[str, Build, str]] = {
-    "an empty npz": ("a.npz", lambda _: b"", "is not a network file"),
-    "a zip of something else": ("a.npz", npz_of(header=np.zeros(3)), "is not a network file"),
-    "half an npz": ("a.npz", lambda f: npz_of()(f)[:100], "is damaged or incomplete"),
-    "an npz with NaN": ("a.npz", npz_of(**{"0.bias": np.full(2, np.nan)}), "is damaged or incomplete"),
-    "an npz with other weights": ("a.npz", npz_of(**{"0.bias": np.ones(2)}), "`"),
-    "an npz that claims too much": ("a.npz", npz_claiming(10**12), "is damaged or incomplete"),
-    "a pickle": ("a.pkl", lambda _: b"\x80\x04N.", "is a pickle, which is never opened"),
-    "a checkpoint": ("a.pth", lambda _: b"", "holds weights without the model, or code"),
-    "TorchScript": ("a.pt", lambda _: b"", "give package.module:function that makes the model"),
-    "safetensors": ("a.safetensors", lambda _: b"", "holds weights without the model; load them into the module"),
-    "a Keras file": ("a.h5", lambda _: b"", "convert it to .onnx"),
-    "no suffix": ("model", lambda _: b"", "unknown kind of file; supported: a torch.nn.Module with an example_input"),
-}
-
-
-@pytest.mark.parametrize("case", FILES.values(), ids=list(FILES))
-def test_other_files(capsys: pytest.CaptureFixture[str], tmp_path: Path, case: tuple[str, Build, str]) -> None:
-    name, build, says = case
-    path = tmp_path / name
-    path.write_bytes(build(tmp_path))
-    said = sentence_of(capsys, "count", str(path), "--box", "-1", "1")
-    assert says in said
-    assert str(path) in said
-
-
-@pytest.mark.parametrize("suffix", ["npz", "onnx"])
-def test_missing_files_and_folders(capsys: pytest.CaptureFixture[str], tmp_path: Path, suffix: str) -> None:
-    path = tmp_path / f"a.{suffix}"
-    assert "cannot be read (No such file" in sentence_of(capsys, "count", str(path), "--box", "-1", "1")
-    path.mkdir()
-    assert "cannot be read (Is a directory)" in sentence_of(capsys, "count", str(path), "--box", "-1", "1")
-
-
-@pytest.mark.parametrize("content", [b"", b"PK\x03\x04", b"hello"])
-def test_torch_programs(capsys: pytest.CaptureFixture[str], tmp_path: Path, content: bytes) -> None:
-    torch_load = pytest.importorskip("regionenum.network.from_torch.load")
-    if not hasattr(torch_load, "load_program"):
-        pytest.skip("no reader of .pt2 files here")
-    path = tmp_path / "a.pt2"
-    path.write_bytes(content)
-    assert str(path) in sentence_of(capsys, "count", str(path), "--box", "-1", "1")
-
-
-# Options, configurations, domains ---------------------------------------------------------------------------------------------
-
-OPTIONS: dict[str, tuple[list[str], str]] = {
-    "a function without a shape": (["no.such:model"], "`no.such:model` needs an input_shape"),
-    "weights for a model that has its own": (["{net}", "--state", "w.pt"], "state `w.pt` is given with a model that"),
-    "another input shape": (["{net}", "--input-shape", "1,2"], "takes inputs of shape (2,), not (1, 2)"),
-    "no shape": (["{net}", "--input-shape", "2x2"], "'2x2' is not a shape; give sizes with commas"),
-    "a shape with a zero": (["{net}", "--input-shape", "2,0"], "'2,0' has a size below 1"),
-}
-
-
-@pytest.mark.parametrize("case", OPTIONS.values(), ids=list(OPTIONS))
-def test_options_of_a_model(capsys: pytest.CaptureFixture[str], tmp_path: Path, case: tuple[list[str], str]) -> None:
-    arguments, says = case
-    save_npz(star_network(), tmp_path / "net.npz")
-    given = [argument.replace("{net}", str(tmp_path / "net.npz")) for argument in arguments]
-    assert says in sentence_of(capsys, "count", *given, "--box", "-1", "1")
-
-
-BOX = '\n[domain]\nkind = "box"\nlower = -1\nupper = 1\n'
-CONFIGS: dict[str, tuple[str, str]] = {
-    "nothing": ("", "key `model` is missing"),
-    "half a line": ("model = ", "is not valid TOML"),
-    "a key twice": ('model = "a"\nmodel = "b"' + BOX, "is not valid TOML"),
-    "an unknown key": ('model = "net.npz"\nmodle = 1' + BOX, "unknown key `modle`"),
-    "a model that is a number": ("model = 7" + BOX, "`model`: expected `str`, got `int`"),
-    "an input shape that is text": ('model = "net.npz"\ninput_shape = "2"' + BOX, "`input_shape`: expected"),
-    "a negative input shape": ('model = "net.npz"\ninput_shape = [-2]' + BOX, "expected `int` >= 1"),
-    "a state that is a number": ('model = "net.npz"\nstate = 1' + BOX, "`state`: expected"),
-    "a state for an npz": ('model = "net.npz"\nstate = "w.pt"' + BOX, "is given with a model that brings its own"),
-    "a decision that is text": ('model = "net.npz"\nargmax = "yes"' + BOX, "`argmax`: expected `bool`, got `str`"),
-    "a missing model": ('model = "other.npz"' + BOX, "other.npz` cannot be read (No such file"),
-    "a box upside down": ('model = "net.npz"' + BOX.replace("-1", "2"), "lower 2.0 is above upper 1.0"),
-    "a box of another shape": ('model = "net.npz"' + BOX.replace("-1", "[-1, -1, -1]"), "has shape (3,)"),
-    "a box without an end": ('model = "net.npz"' + BOX.replace("-1", "-inf"), "bounds must be finite"),
-    "a ragged box": ('model = "net.npz"' + BOX.replace("-1", "[[-1], [-1, -1]]"), "box"),
-    "no domain": ('model = "net.npz"', "key `domain` is missing"),
-}
-
-
-@pytest.mark.parametrize("case", CONFIGS.values(), ids=list(CONFIGS))
-def test_configurations(capsys: pytest.CaptureFixture[str], tmp_path: Path, case: tuple[str, str]) -> None:
-    text, says = case
-    save_npz(star_network(), tmp_path / "net.npz")
-    (tmp_path / "c.toml").write_text(text)
-    assert says in sentence_of(capsys, "run", str(tmp_path / "c.toml"))
-
-
-def test_a_configuration_that_is_not_there(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
-    assert "c.toml cannot be read" in sentence_of(capsys, "run", str(tmp_path / "c.toml"))
-
-
-@pytest.mark.parametrize("thing", [None, 3, [1.0], {"weight": 1}, b"net.npz", np.zeros((2, 2))], ids=str)
-def test_things_that_are_no_models(thing: Any) -> None:
-    with pytest.raises(rn.InputError, match=r"^cannot load a .*; supported: a torch\.nn\.Module") as caught:
-        rn.load(thing)
-    assert "\n" not in str(caught.value)
-
-
-def test_a_run_does_not_need_its_model_again(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
-    """The run directory holds the network: the ONNX file may be gone when the run is resumed."""
-    rng = np.random.default_rng(0)
-    arrays = {"w": rng.standard_normal((4, 12)).astype(np.float32), "b": rng.standard_normal(12).astype(np.float32)}
-    path = save(model([node("Gemm", ["x", "w", "b"], "h"), node("Relu", ["h"])], (1, 4), arrays), tmp_path)
-    assert main(["count", str(path), "--box", "-1", "1", "--json"]) == 0
-    whole = json.loads(capsys.readouterr().out)["count"]
-    out = tmp_path / "run"
-    first = main(
-        ["count", str(path), "--box", "-1", "1", "--out", str(out), "--record", "regions", "--time-limit", "0"]
-    )
-    assert first == 75
-    assert json.loads((out / "config.json").read_text())["model"] == str(path)
-    path.unlink()
-    capsys.readouterr()
-    assert main(["resume", str(out), "--json"]) == 0
-    assert json.loads(capsys.readouterr().out)["count"] == whole

@@ -13,10 +13,11 @@ import torch.nn.functional as F  # noqa: N812
 from torch import nn
 
 from regionenum.errors import InputError
-from regionenum.network.from_torch.operations import SUPPORTED
+from regionenum.network.from_torch.operations import OPERATIONS, SUPPORTED
+from regionenum.network.from_torch.refused import REASONS
 from regionenum.network.load import load
-from tests.test_load_torch import Function
-from tests.test_operations import IMAGE, ROW, constant, f, seeded
+from tests.torch_cases import IMAGE, ROW
+from tests.torch_models import Function, constant, f, seeded
 
 CURVED = "is not piecewise affine; use"
 STATISTICS = "depends on the statistics of the sample, so it is not piecewise affine; use BatchNorm instead"
@@ -167,3 +168,10 @@ def test_refusals_are_one_exact_sentence(case: str) -> None:
     with pytest.raises(InputError) as caught:
         load(seeded(make), torch.ones(1, *shape, dtype=torch.float64))
     assert str(caught.value) == sentence
+
+
+def test_the_tables_name_every_operation() -> None:
+    assert not OPERATIONS.keys() & REASONS.keys()
+    packets = torch.ops.aten
+    for name in (*OPERATIONS, *REASONS):
+        assert hasattr(packets, name), name
