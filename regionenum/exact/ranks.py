@@ -86,7 +86,7 @@ def _bits(weight: Floats | sp.csr_array, directions: sp.csr_array | None) -> Flo
     bits = np.array([_spread(row) for row in dense], np.float64) + np.log2(max(n_columns, 1)) / 2
     if directions is not None:
         bits += _spread(directions.data) + np.log2(max(dense.shape[1], 1))
-    return bits
+    return np.asarray(bits)
 
 
 def _spread(values: Floats) -> int:
@@ -102,7 +102,7 @@ def _spread(values: Floats) -> int:
 
 def _is_identity(matrix: sp.csr_array) -> bool:
     n_rows, n_columns = matrix.shape
-    return n_rows == n_columns and (matrix != sp.eye_array(n_rows, format="csr")).nnz == 0
+    return n_rows == n_columns and not (matrix != sp.eye_array(n_rows, format="csr")).nnz
 
 
 def _dense(matrix: Floats | sp.csr_array) -> Floats:

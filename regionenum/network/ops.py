@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import Any, TypeAlias, overload
+from typing import TypeAlias, overload
 
 import numpy as np
 import scipy.sparse as sp
@@ -236,7 +236,11 @@ def _filter(x: Value, weight: Floats, windows: Windows, groups: int) -> Filter |
     )
     for out in range(n_out):
         first = out // (n_out // groups) * n_group
-        at: Any = (out, slice(first, first + n_group), *(slice(None, None, d) for d in windows.dilation))
+        at: tuple[int | slice, ...] = (
+            out,
+            slice(first, first + n_group),
+            *(slice(None, None, d) for d in windows.dilation),
+        )
         full[at] = weight[out]
     this = Filter(full, tuple(windows.stride))
     if x.affine.matrix is None:

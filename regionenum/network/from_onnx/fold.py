@@ -88,7 +88,7 @@ def _size(node: Node, inputs: Sequence[np.ndarray | None]) -> int:
         if node.op == "Gather":
             return math.prod(shapes[0]) * max(math.prod(shapes[1]), 1)
         if node.op in ("MatMul", "Gemm") and len(shapes[0]) == len(shapes[1]) == 2:
-            return max(shapes[0]) * max(shapes[1])
+            return int(max(shapes[0]) * max(shapes[1]))
     except (ValueError, IndexError, ZeroDivisionError, OverflowError) as error:
         raise InputError(f"{node.where} has arguments of shapes {shapes}, which do not fit ({error})") from error
     if node.op not in _NOT_GROWING.split():

@@ -84,7 +84,7 @@ def slice_(call: Call, positions: Ints) -> Ints:
         n = positions.shape[axis]
         # an end before the first entry is None for Python, which counts -1 from the back
         cut[axis] = slice(start, None if step < 0 and end < -n else end, step)
-    part = positions[tuple(cut)]
+    part: Ints = positions[tuple(cut)]
     call.sized(part.shape)
     return part
 
@@ -96,7 +96,7 @@ def gather(call: Call, positions: Ints) -> Ints:
     if indices.dtype.kind not in "iu" or (indices.size and not -n <= indices.min() <= indices.max() < n):
         raise call.refuse(f"has an index outside 0..{n - 1} along axis {axis}")
     call.sized((*positions.shape[:axis], *indices.shape, *positions.shape[axis + 1 :]))
-    return np.take(positions, indices % n, axis=axis)
+    return np.asarray(np.take(positions, indices % n, axis=axis))
 
 
 def pad(call: Call) -> Value:

@@ -85,7 +85,8 @@ def _neighbour(number: Any, coordinates: str, nearest: str, o: int, n: int, out:
     half = number(0.5)
     factor = number(scale.numerator) / number(scale.denominator) if number is Fraction else number(float(scale))
     place = _COORDINATES[coordinates](number(o), number(n), number(out), factor, half)
-    return min(max(math.floor(_NEAREST[nearest](place, half)), 0), n - 1)
+    pixel: int = math.floor(_NEAREST[nearest](place, half))
+    return min(max(pixel, 0), n - 1)
 
 
 _COORDINATES: dict[str, Callable[[Any, Any, Any, Any, Any], Any]] = {

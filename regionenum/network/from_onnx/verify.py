@@ -25,7 +25,7 @@ _FAILURES = (ValueError, TypeError, LookupError, ArithmeticError, AttributeError
 """What the evaluator raises on models that it cannot run."""
 
 
-class BatchNormalization(OpRun):
+class BatchNormalization(OpRun):  # type: ignore[misc]
     """In place of onnx's own, which takes the statistics of the batch before opset 14."""
 
     op_domain = ""
@@ -36,7 +36,7 @@ class BatchNormalization(OpRun):
         return (((x - mean) / np.sqrt(variance + np.float32(epsilon)) * scale + shift).astype(x.dtype),)
 
 
-class MaxPool(OpRun):
+class MaxPool(OpRun):  # type: ignore[misc]
     """In place of onnx's own, which misreads paddings: the maximum over shifted images, as the definition says."""
 
     op_domain = ""

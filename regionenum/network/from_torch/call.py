@@ -135,4 +135,4 @@ class Call:
 
 def numpy(tensor: torch.Tensor) -> Floats:
     """The tensor as a float64 array."""
-    return tensor.detach().to(torch.float64).numpy()
+    return np.asarray(tensor.detach().to(torch.float64).numpy(), np.float64)

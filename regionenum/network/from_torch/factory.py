@@ -76,7 +76,8 @@ def _function(spec: str) -> Callable[[], Any]:
     if not callable(function):
         what = "has no such function" if function is None else f"is a {type(function).__name__}, no function"
         raise InputError(f"`{spec}` {what}; give the name of a function in `{module_name}` that makes the module")
-    return function
+    made: Callable[[], Any] = function
+    return made
 
 
 @contextmanager

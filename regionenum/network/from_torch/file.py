@@ -58,12 +58,14 @@ class Archive:
     @property
     def graph(self) -> Mapping[str, Any]:
         """The nodes and what is known about their results."""
-        return self.model["graph_module"]["graph"]
+        graph: Mapping[str, Any] = self.model["graph_module"]["graph"]
+        return graph
 
     @property
     def input(self) -> Mapping[str, Any]:
         """Type and sizes of the input."""
-        return self.graph["tensor_values"][self._input_names[0]]
+        values: Mapping[str, Mapping[str, Any]] = self.graph["tensor_values"]
+        return values[self._input_names[0]]
 
     @property
     def _input_names(self) -> list[str]:

@@ -21,8 +21,8 @@ def _dim(call: Call) -> int:
 
 
 def _per_axis(value: Any, default: Sequence[int], dim: int) -> list[int]:
-    value = [value] if isinstance(value, int) else list(value or default)
-    return value if len(value) == dim else value * dim
+    sizes: list[int] = [value] if isinstance(value, int) else list(value or default)
+    return sizes if len(sizes) == dim else sizes * dim
 
 
 def _windows(call: Call, x: Value, kernel: Sequence[int], out: Sequence[int]) -> Windows:
