@@ -26,6 +26,13 @@ MASK = "is not continuous; use relu, maximum or clamp, if it makes a mask for on
 SCORES = "is not piecewise affine; load the model without it, so that its output are the scores"
 IN_PLACE = "which is used again; write it without the in-place operation"
 
+
+def with_variance(module: nn.BatchNorm1d, value: float) -> nn.BatchNorm1d:
+    assert module.running_var is not None
+    module.running_var.fill_(value)
+    return module
+
+
 REFUSED: dict[str, tuple[Callable[[], nn.Module], tuple[int, ...], str]] = {
     "Tanh": (nn.Tanh, ROW, f"`tanh` (Tanh) {CURVED} Hardtanh instead"),
     "Sigmoid": (nn.Sigmoid, ROW, f"`sigmoid` (Sigmoid) {CURVED} Hardsigmoid instead"),
@@ -56,6 +63,14 @@ REFUSED: dict[str, tuple[Callable[[], nn.Module], tuple[int, ...], str]] = {
     "quotient": (
         f(lambda x: x / x.sum()), ROW,
         "`div` (div) divides by a value that depends on the input, which is not piecewise affine; only divide by constants",
+    ),
+    "division by zero": (
+        f(lambda x, c: x / c, torch.tensor([1.0, 0.0, 1.0, 1.0])), ROW,
+        "`div` (div) divides by zero; mend or retrain the model",
+    ),
+    "a negative variance": (
+        lambda: with_variance(nn.BatchNorm1d(2), -1.0), ROW,
+        "`batch_norm` (BatchNorm1d) has a variance that is not positive; mend or retrain the model",
     ),
     "rounded quotient": (
         f(lambda x: torch.div(x, 2.0, rounding_mode="floor")), ROW,

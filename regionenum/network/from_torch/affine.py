@@ -26,9 +26,8 @@ def converted(call: Call) -> Value:
     """A conversion to where and what the activation already is; `to(x, dtype)`, `type_as`, `double`."""
     kinds = [v if isinstance(v, torch.dtype) else v.dtype for v in call.args.values() if hasattr(v, "dtype")]
     kinds += [v for v in call.args.values() if isinstance(v, torch.dtype)]
-    other = next((kind for kind in kinds if kind != torch.float64), None)
-    if other is not None:
-        raise call.refuse(f"converts to {other}, which is not affine; remove the conversion")
+    for kind in kinds:
+        call.refuse_conversion(kind)
     return call.values[0]
 
 
@@ -118,8 +117,7 @@ def linear_in_one(call: Call) -> Value:
     if len(call.values) > 1:
         raise ops.not_affine(call)
     (x,) = call.values
-    if call.args.get("dtype") not in (None, torch.float64):
-        raise call.refuse(f"converts to {call.args['dtype']}, which is not affine; remove the conversion")
+    call.refuse_conversion(call.args.get("dtype"))
 
     def at(point: torch.Tensor) -> torch.Tensor:
         return torch.as_tensor(
@@ -149,8 +147,7 @@ def interpolation(call: Call) -> Value:
 def reduction(call: Call) -> Value:
     """Sum and mean over some axes, or over all."""
     x = call.the("self")
-    if call.args.get("dtype") not in (None, torch.float64):
-        raise call.refuse(f"converts to {call.args['dtype']}, which is not affine; remove the conversion")
+    call.refuse_conversion(call.args.get("dtype"))
     reduced = ops.mean if call.operation == "mean" else ops.summed
     return reduced(x, call.axes("dim"), keep=bool(call.args.get("keepdim")))
 

@@ -64,6 +64,11 @@ class Call:
         """The error that refuses this operation."""
         return InputError(f"{self.where} {why}")
 
+    def refuse_conversion(self, dtype: torch.dtype | None) -> None:
+        """Refuse to go on in another type than float64, which stands for the module's own."""
+        if dtype not in (None, torch.float64):
+            raise self.refuse(f"converts to {dtype}, which is not affine; remove the conversion")
+
     def the(self, *names: str) -> Value:
         """The argument of one of these names, which has to be an activation, and the only one.
 

@@ -26,8 +26,7 @@ def moved(call: Call) -> Result:
     """
     if call.args.get("accumulate") or call.args.get("reduce") is not None:
         raise call.refuse("adds up entries that meet, which is not supported; use a matrix product")
-    if call.args.get("dtype") not in (None, torch.float64):
-        raise call.refuse(f"converts to {call.args['dtype']}, which is not affine; remove the conversion")
+    call.refuse_conversion(call.args.get("dtype"))
     values = list(dict.fromkeys(call.values))
     starts = np.cumsum([1, *(v.affine.n_rows for v in values)]).tolist()
     # by name: small integers are one object, so that a filling 1 and an axis 1 could not be told apart
