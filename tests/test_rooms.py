@@ -15,27 +15,30 @@ import pytest
 ROOT = Path(__file__).resolve().parents[1]
 MOST_LINES = 700
 
-_UP_TO_RESULTS = ("errors", "network", "domain", "exact", "engine", "parallel", "results")
+BASE = ("errors", "choices", "files")
+"""The modules directly under `regionenum` that anyone may import."""
+
+_UP_TO_RESULTS = ("base", "network", "domain", "exact", "engine", "parallel", "results")
 
 ROOMS: dict[str, tuple[str, ...]] = {
-    "errors": (),
-    "network": ("errors",),
-    "network.from_torch": ("errors", "network"),
-    "network.from_onnx": ("errors", "network"),
-    "network.load": ("errors", "network", "network.from_torch", "network.from_onnx"),
-    "domain": ("errors", "network"),
-    "exact": ("errors", "network", "domain"),
-    "engine": ("errors", "network", "domain", "exact"),
-    "parallel": ("errors", "network", "domain", "exact", "engine"),
-    "results": ("errors", "network", "domain", "exact", "engine", "parallel"),
+    "base": (),
+    "network": ("base",),
+    "network.from_torch": ("base", "network"),
+    "network.from_onnx": ("base", "network"),
+    "network.load": ("base", "network", "network.from_torch", "network.from_onnx"),
+    "domain": ("base", "network"),
+    "exact": ("base", "network", "domain"),
+    "engine": ("base", "network", "domain", "exact"),
+    "parallel": ("base", "network", "domain", "exact", "engine"),
+    "results": ("base", "network", "domain", "exact", "engine", "parallel"),
     "analysis": _UP_TO_RESULTS,
     "top": ("network.load", "analysis", *_UP_TO_RESULTS),
     "cli": ("top", "network.load", "analysis", *_UP_TO_RESULTS),
 }
 """The rooms from top to bottom, and which others each may import.
 
-A module belongs to the room with the longest name that its own begins with; those directly under `regionenum` that are no
-room are "top", and so is the package itself. `network.load`, a room of one module, is the door through which networks come in.
+A module belongs to the room with the longest name that its own begins with; those directly under `regionenum` are "base" or
+"top", and so is the package itself. `network.load`, a room of one module, is the door through which networks come in.
 """
 
 PACKAGES: dict[str, tuple[str, ...]] = {
@@ -84,6 +87,8 @@ def imported(text: str, modules: Mapping[str, str]) -> set[str]:
 def room(module: str) -> str:
     """The room of a module of ours."""
     inside = module.removeprefix("regionenum").removeprefix(".")
+    if inside in BASE:
+        return "base"
     fitting = [name for name in ROOMS if inside == name or inside.startswith(f"{name}.")]
     if inside == "__main__":
         return "cli"
