@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from regionenum.errors import EngineError, InputError, RunError, WorkerError
     from regionenum.network.layers import Network
     from regionenum.network.load import load
+    from regionenum.network.storage import save_npz
     from regionenum.network.transform import relu_after_pooling, with_decision
     from regionenum.results.reader import open_run
 
@@ -35,6 +36,7 @@ __all__ = [
     "load",
     "open_run",
     "relu_after_pooling",
+    "save_npz",
     "with_decision",
 ]
 
@@ -54,6 +56,7 @@ _HOMES = {
     "load": "network.load",
     "open_run": "results.reader",
     "relu_after_pooling": "network.transform",
+    "save_npz": "network.storage",
     "with_decision": "network.transform",
 }
 

@@ -11,11 +11,12 @@ from hypothesis import strategies as st
 import regionenum as rn
 from regionenum.cli.doctor import star_network
 from regionenum.enumeration import ENGINES, Enumeration, Settings, engine_by_name, enumerate_regions, follow
-from regionenum.network.modular import PRIMES, affine_maps
+from regionenum.exact.residues import PRIMES
 from regionenum.parallel.driver import Budget
 from regionenum.results.patterns import Packing
 from regionenum.results.progress import Progress
 from regionenum.results.schema import fixed_array
+from tests.affine_maps import affine_maps
 from tests.line import LineEngine, relu_chain
 from tests.problems import problems
 from tests.test_schema import BOX, NET

@@ -13,7 +13,6 @@ from regionenum.domain.box import Box, refuse_where
 from regionenum.domain.chart import UNIT_ROUNDOFF, Chart, Constraints
 from regionenum.domain.linear import THINNEST, HalfSpaces, UnboundedError
 from regionenum.errors import InputError
-from regionenum.network.layers import Layer
 from regionenum.network.units import Floats
 
 
@@ -57,7 +56,7 @@ class Polytope:
             array.setflags(write=False)
             object.__setattr__(self, name, array)
 
-    def chart(self, input_shape: tuple[int, ...], first: Layer | None = None) -> Chart:
+    def chart(self, input_shape: tuple[int, ...]) -> Chart:
         """The coordinates of the box, cut by the inequalities."""
         A, b = np.asarray(self.A), np.asarray(self.b)
         n_in = int(np.prod(input_shape, dtype=np.int64))

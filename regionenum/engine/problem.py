@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from regionenum.domain import Chart, Domain
+from regionenum.domain.whole import seen_by
+from regionenum.exact.ranks import independent_columns
 from regionenum.network.layers import Network
 
 
@@ -32,8 +34,11 @@ class Problem:
         InputError
             If the domain does not fit the network.
         """
-        first = network.unit_layers[0] if network.unit_layers else None
-        return cls(network, domain.chart(network.input_shape, first))
+        chart = domain.chart(network.input_shape)
+        if chart.whole and network.unit_layers:
+            first = network.unit_layers[0]
+            chart = seen_by(first, chart, independent_columns(first.weight, chart.directions))
+        return cls(network, chart)
 
     @property
     def depth(self) -> int:

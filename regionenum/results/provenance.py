@@ -16,7 +16,7 @@ def provenance() -> dict[str, Any]:
     return {
         "regionenum": version("regionenum"),
         "python": platform.python_version(),
-        "packages": {name: version(name) for name in ("numpy", "scipy", "numba", "highspy", "pyarrow")},
+        "packages": {name: version(name) for name in ("numpy", "scipy", "numba", "highspy", "python-flint", "pyarrow")},
         "platform": platform.platform(),
         "host": socket.gethostname(),
         "cpus": os.cpu_count(),

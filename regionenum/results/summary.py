@@ -14,8 +14,8 @@ import pyarrow.compute as pc
 from regionenum.domain import Domain
 from regionenum.engine.interface import Counters, Problem, Record, Statistics
 from regionenum.errors import InputError
+from regionenum.exact.maps import MapDigests, distinct
 from regionenum.network.layers import Network
-from regionenum.network.modular import MapDigests, distinct
 from regionenum.results.patterns import Packing
 from regionenum.results.rows import Rows
 from regionenum.results.schema import Layout, fixed_array
@@ -121,7 +121,7 @@ class Result:
     def distinct_maps(self) -> int:
         """Number of different affine functions, from the domain's coordinates to the output, among the regions.
 
-        Decided without a tolerance: the maps are compared modulo primes (`network/modular.py`). Reads the recorded rows
+        Decided without a tolerance: the maps are compared modulo primes (`exact/maps.py`). Reads the recorded rows
         part by part and keeps 16 bytes for each different map.
 
         Raises
