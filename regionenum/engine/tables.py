@@ -23,7 +23,7 @@ import numpy as np
 import numpy.typing as npt
 import scipy.sparse as sp
 
-from regionenum.domain.chart import UNIT_ROUNDOFF as UNIT_ROUNDOFF
+from regionenum.domain.half_spaces import UNIT_ROUNDOFF as UNIT_ROUNDOFF
 from regionenum.engine.interface import Problem
 from regionenum.network.layers import Layer
 from regionenum.network.units import MAXIMUM, Floats, Ints, PiecewiseLinear
