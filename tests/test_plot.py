@@ -15,10 +15,10 @@ import regionenum as rn
 from regionenum.analysis.colouring import CLASSES, DIMENSIONS, LIGHT, coloured, neighbours
 from regionenum.analysis.picture import Axes, Fill, chart_of, picture
 from regionenum.analysis.polygons import Polygons, class_polygons, output_values, region_polygons
-from regionenum.analysis.pullback import ROUNDING, HalfSpaces, Pullback, coordinates
+from regionenum.analysis.pullback import ROUNDING, Pullback, coordinates
 from regionenum.cli import main
 from regionenum.cli.doctor import star_network
-from regionenum.domain import Box
+from regionenum.domain import Box, HalfSpaces
 from regionenum.errors import InputError
 from regionenum.network.layers import Layer, Network
 from regionenum.network.transform import with_decision
@@ -163,7 +163,7 @@ def test_dense_and_sparse_weights_have_the_same_forms():
     dense, other = Pullback(network, chart, pieces), Pullback(sparse, chart, pieces)
     for a, b in zip(dense, other, strict=True):
         np.testing.assert_allclose(a.forms, b.forms, atol=1e-14)
-        np.testing.assert_allclose(a.slack, b.slack)
+        np.testing.assert_allclose(a.error, b.error)
     assert dense.outputs.shape == (2, 3, len(pieces))
     np.testing.assert_allclose(dense.outputs, other.outputs, atol=1e-14)
 
@@ -180,7 +180,7 @@ def test_clipping_one_square():
         ([1.0, 0.0, 0.0], 1.0, 4),
     ):
         one = Polygons.domain(chart, 3)
-        one.clip(HalfSpaces(np.array([form] * 3).T, np.full(3, ROUNDING)))
+        one.clip(HalfSpaces.positive(np.array([form] * 3), np.full(3, ROUNDING)))
         np.testing.assert_allclose(one.areas, area)
         assert one.size.tolist() == [corners] * 3
 

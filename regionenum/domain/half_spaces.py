@@ -48,9 +48,14 @@ class HalfSpaces:
         return cls.of(np.zeros((0, dim)), np.zeros(0))
 
     @classmethod
-    def positive(cls, forms: Floats) -> Self:
-        """The half-spaces a . y + c >= 0 of the forms (a, c), (n, d + 1)."""
-        return cls.of(-forms[:, :-1], forms[:, -1])
+    def positive(cls, forms: Floats, error: Floats | None = None) -> Self:
+        """The half-spaces a . y + c >= 0 of the forms (a, c), (n, d + 1), which err by at most `error` (n,)."""
+        return cls(-forms[:, :-1], forms[:, -1], np.zeros(len(forms)) if error is None else error)
+
+    @property
+    def forms(self) -> Floats:
+        """The forms (a, c) that are positive inside, (n, d + 1): the inverse of `positive`."""
+        return np.column_stack([-self.normal, self.level])
 
     @classmethod
     def cube(cls, lower: Floats, upper: Floats) -> Self:
