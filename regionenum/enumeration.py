@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from regionenum.domain import Domain
+from regionenum.engine.by_name import engine_by_name
 from regionenum.engine.interface import Engine, Problem, Record, SplittableEngine, Statistics
 from regionenum.errors import InputError
 from regionenum.network.layers import Network
@@ -30,9 +31,6 @@ from regionenum.results.progress import Progress, Totals
 from regionenum.results.status import Activity, WorkerStatus
 from regionenum.results.summary import Result
 from regionenum.results.writer import RunWriter
-
-ENGINES = ("compiled", "highs")
-"""Names of the engines: the compiled one, and the slow, independent reference on HiGHS."""
 
 ExecutorOf = Callable[[Callable[[], TaskRunner]], Executor]
 """Makes an executor, given what makes a task runner in each worker."""
@@ -319,19 +317,6 @@ def refuse_unavailable(*, exact: bool = False) -> None:
             "exact=True: certified decisions are not available yet; use exact=False, doubtful decisions are counted in "
             "the summary"
         )
-
-
-def engine_by_name(name: str) -> Engine:
-    """The engine of a name; imports only that engine."""
-    if name == "compiled":
-        from regionenum.engine.compiled import CompiledEngine
-
-        return CompiledEngine()
-    if name == "highs":
-        from regionenum.engine.reference import HighsEngine
-
-        return HighsEngine()
-    raise InputError(f'engine "{name}" is unknown; use one of {", ".join(ENGINES)}')
 
 
 def _record(name: str) -> Record:

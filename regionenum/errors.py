@@ -15,3 +15,9 @@ class RunError(RuntimeError):
 
 class WorkerError(RuntimeError):
     """A worker failed or died (command line: exit code 1). A run directory can be resumed."""
+
+
+def first_line(error: BaseException) -> str:
+    """The first line of what an error says, or its type if it says nothing: for one sentence that quotes another."""
+    lines = str(error).strip().splitlines()
+    return lines[0] if lines else type(error).__name__

@@ -113,8 +113,8 @@ def _estimated(directory: Path, seconds: float) -> dict[str, Any]:
 
 def _probed(directory: Path, seconds: float) -> Estimate:
     from regionenum.domain import domain_from
+    from regionenum.engine.by_name import engine_by_name
     from regionenum.engine.interface import Problem, SplittableEngine
-    from regionenum.enumeration import engine_by_name
     from regionenum.network.storage import load_npz
     from regionenum.parallel.estimate import Estimate, estimate
     from regionenum.parallel.journal import decode

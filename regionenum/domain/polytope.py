@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from fractions import Fraction
 from typing import Any
 
@@ -28,6 +29,7 @@ class Polytope:
     A : (n, n_in) one row for each inequality, over the flattened input
     b : (n,)
     within : the box; None if the inequalities bound every input by themselves
+    given_as : the description of how it was given, if not by its inequalities (see `l1_ball`)
 
     Raises
     ------
@@ -44,6 +46,7 @@ class Polytope:
     A: npt.ArrayLike
     b: npt.ArrayLike
     within: Box | None = None
+    given_as: Mapping[str, Any] | None = field(default=None, repr=False, kw_only=True)
 
     def __post_init__(self) -> None:
         A, b = numbers(self.A, "polytope: A"), numbers(self.b, "polytope: b")
@@ -121,12 +124,14 @@ class Polytope:
         return Box(lower, upper)
 
     def describe(self) -> dict[str, Any]:
-        """The inequalities as lists, and the box."""
+        """As it was given: the inequalities as lists, and the box; or a ball."""
+        if self.given_as is not None:
+            return dict(self.given_as)
         return {
             "kind": "polytope",
             "A": np.asarray(self.A).tolist(),
             "b": np.asarray(self.b).tolist(),
-            "within": self.within and self.within.describe(),
+            "within": self.within and self.within.describe_bounds(),
         }
 
 

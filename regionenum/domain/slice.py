@@ -131,7 +131,7 @@ class Slice:
             "kind": "slice",
             "origin": np.asarray(self.origin).tolist(),
             "directions": np.asarray(self.directions).tolist(),
-            "within": self.within and self.within.describe(),
+            "within": self.within and self.within.describe_bounds(),
         }
 
 

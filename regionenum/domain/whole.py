@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 import scipy.sparse as sp
@@ -12,6 +12,9 @@ from regionenum.domain.chart import Chart
 from regionenum.network.independent import independent_columns
 from regionenum.network.layers import Layer
 from regionenum.network.units import MAXIMUM, Floats
+
+REFERS_TO: Final = "rank of the first weight"
+"""What the dimension of a whole space is."""
 
 
 @dataclass(frozen=True)
@@ -36,7 +39,7 @@ class WholeSpace:
 
     def describe(self) -> dict[str, Any]:
         """The kind alone, and what the dimensions refer to."""
-        return {"kind": "whole_space", "dimension": "rank of the first weight"}
+        return {"kind": "whole_space", "dimension": REFERS_TO}
 
 
 def whole_chart(origin: Floats, directions: sp.csr_array, first: Layer | None) -> Chart:

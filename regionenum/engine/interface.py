@@ -7,7 +7,6 @@ HiGHS reference engine (`reference.py`) implement the same `Engine`.
 
 from __future__ import annotations
 
-import enum
 import hashlib
 from collections.abc import Iterator
 from dataclasses import dataclass, field, fields
@@ -17,17 +16,10 @@ import msgspec
 import numpy as np
 import numpy.typing as npt
 
+from regionenum.choices import Record as Record
 from regionenum.domain import Chart, Domain
 from regionenum.network.layers import Network
 from regionenum.network.units import Floats, Ints
-
-
-class Record(enum.StrEnum):
-    """What is kept of the cells, beside the statistics."""
-
-    NONE = "none"
-    REGIONS = "regions"
-    TREE = "tree"
 
 
 @dataclass(frozen=True)
