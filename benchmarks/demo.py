@@ -36,14 +36,14 @@ def main(argv: list[str] | None = None) -> int:
     for path in options.configs:
         print(f"\n{'-' * 100}\n{leading_comment(path)}\n", flush=True)
         config = read_config(path)
-        options = ModelOptions.of(config)
+        model = ModelOptions.of(config)
         request = Request(
-            network=options.read(),
+            network=model.read(),
             domain=config.domain.build(),
             record=config.record,
             engine=config.engine,
             out=None,
-            model=options.describe(),
+            model=model.describe(),
             exact=config.exact,
         )
         code = run_session(request, Limits())

@@ -26,10 +26,12 @@ from regionenum.parallel.parcel import seal
 from regionenum.parallel.stop import Stop
 from regionenum.parallel.task import TaskRunner
 from regionenum.parallel.whole import WHOLE, WholeTreeExecutor
-from regionenum.results.deposit import MemorySink
+from regionenum.result import Result
+from regionenum.results.findings import Findings
 from regionenum.results.progress import Progress, Totals
+from regionenum.results.row_store import MemorySink
 from regionenum.results.status import Activity, WorkerStatus
-from regionenum.results.summary import Result
+from regionenum.results.subject import Subject
 from regionenum.results.writer import RunWriter
 
 ExecutorOf = Callable[[Callable[[], TaskRunner]], Executor]
@@ -96,10 +98,7 @@ class Enumeration:
             return
         writer = RunWriter(
             Path(out),
-            self._problem,
-            domain,
-            self._record,
-            self._engine.name,
+            self._subject(),
             config or self._described(out),
             resume=resume,
             commit_seconds=commit_seconds,
@@ -212,19 +211,10 @@ class Enumeration:
 
     def result(self) -> Result:
         """What was found so far."""
-        totals = self._totals
-        return Result(
-            network=self._network,
-            domain=self._domain,
-            record=self._record,
-            engine=self._engine.name,
-            statistics=totals.statistics,
-            counters=totals.counters,
-            seconds=totals.seconds,
-            complete=totals.complete,
-            exact=False,
-            rows=self._sink.rows,
-        )
+        return Result(Findings(self._subject(), self._totals, self._sink.rows))
+
+    def _subject(self) -> Subject:
+        return Subject(self._problem, self._domain, self._record, self._engine.name)
 
 
 def enumerate_regions(

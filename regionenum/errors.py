@@ -1,4 +1,7 @@
-"""The errors that users meet. Each carries one sentence that names the value, the place and the mend."""
+"""The errors that users meet. Each carries one sentence that names the value, the place and the mend.
+
+Any room may import this module.
+"""
 
 
 class InputError(ValueError):
@@ -18,6 +21,6 @@ class WorkerError(RuntimeError):
 
 
 def first_line(error: BaseException) -> str:
-    """The first line of what an error says, or its type if it says nothing: for one sentence that quotes another."""
+    """The first line of what an error says, for a sentence that quotes it; or its type, if it says nothing."""
     lines = str(error).strip().splitlines()
-    return lines[0] if lines else type(error).__name__
+    return " ".join(lines[0].split()).rstrip(" .:")[:200] if lines else type(error).__name__

@@ -10,7 +10,7 @@ import pytest
 from rich.console import Console
 
 import regionenum as rn
-from regionenum.cli import count, doctor, main
+from regionenum.cli import doctor, domain, main
 from regionenum.cli.doctor import star_network
 from regionenum.cli.progress import progress_display, progress_line
 from regionenum.cli.tables import show_result
@@ -192,7 +192,9 @@ def test_bad_input_is_one_sentence(capsys, model, config, tmp_path):
     box = ("--box", "-1", "1")
     assert "required: VERB" in error_of(capsys, 2)
     assert "invalid choice: 'cuont'" in error_of(capsys, 2, "cuont")
-    assert "one of the arguments --box --whole-space --ball --domain is required" in error_of(capsys, 2, "count", model)
+    assert "one of the arguments --box --whole-space --ball --l1-ball --domain is required" in error_of(
+        capsys, 2, "count", model
+    )
     assert "'-1' is one bound" in error_of(capsys, 2, "count", model, "--box=-1")
     assert "'a' is neither a number nor" in error_of(capsys, 2, "count", model, "--box", "a", "1")
     assert "lower 2.0 is above upper 1.0" in error_of(capsys, 2, "count", model, "--box", "2", "1")
@@ -262,10 +264,10 @@ def test_version(capsys):
 
 
 def test_box_tokens_are_joined_once():
-    assert count.join_pairs(["count", "--box", "-1,0", "1,2", "m"]) == ["count", "--box=-1,0 1,2", "m"]
-    assert count.join_pairs(["count", "m", "--box=-1", "1"]) == ["count", "m", "--box=-1 1"]
-    assert count.join_pairs(["count", "m", "--box", "1"]) == ["count", "m", "--box", "1"]
-    assert count.join_pairs(["count", "--", "--box", "1", "2"]) == ["count", "--", "--box", "1", "2"]
+    assert domain.join_pairs(["count", "--box", "-1,0", "1,2", "m"]) == ["count", "--box=-1,0 1,2", "m"]
+    assert domain.join_pairs(["count", "m", "--box=-1", "1"]) == ["count", "m", "--box=-1 1"]
+    assert domain.join_pairs(["count", "m", "--box", "1"]) == ["count", "m", "--box", "1"]
+    assert domain.join_pairs(["count", "--", "--box", "1", "2"]) == ["count", "--", "--box", "1", "2"]
 
 
 class Stream(StringIO):

@@ -12,7 +12,7 @@ from regionenum.cli import main
 from regionenum.cli.config import read_config, read_domain
 from regionenum.domain import Domain, domain_from
 from regionenum.domain import slice as slice_module
-from regionenum.domain.linear import needed
+from regionenum.domain.redundant import needed
 from regionenum.enumeration import Enumeration, follow
 from regionenum.errors import InputError
 from regionenum.network.storage import save_npz
@@ -112,7 +112,7 @@ def test_a_run_goes_on_where_other_half_spaces_are_kept(tmp_path, monkeypatch, s
 
     def with_one_implied(spaces, centre, lower, upper):
         rows = needed(spaces, centre, lower, upper)
-        return np.append(rows, np.setdiff1d(np.arange(len(spaces.b)), rows)[:1])
+        return np.append(rows, np.setdiff1d(np.arange(len(spaces)), rows)[:1])
 
     for first, second in ((needed, with_one_implied), (with_one_implied, needed)):
         monkeypatch.setattr(slice_module, "needed", first)
@@ -208,7 +208,7 @@ def test_the_options_of_count(capsys, folder):
 @pytest.mark.parametrize(
     ("argv", "sentence"),
     [
-        ([], "one of the arguments --box --whole-space --ball --domain is required"),
+        ([], "one of the arguments --box --whole-space --ball --l1-ball --domain is required"),
         (["--box", "0", "1", "--whole-space"], "argument --whole-space: not allowed with argument --box"),
         (["--ball", "0", "1,2"], "argument --ball: '1,2' is a list; the radius is one number"),
         (["--ball", "0", "-1"], "linf_ball: the radius is -1.0; give a positive number"),
@@ -230,9 +230,13 @@ def test_options_that_are_refused(capsys, folder, argv, sentence):
 @pytest.mark.parametrize(
     ("text", "sentence"),
     [
-        ('kind = "ball"', "`domain.kind`: invalid enum value 'ball'; use one of box, whole_space, polytope, slice"),
+        (
+            'kind = "ball"',
+            "`domain.kind`: invalid enum value 'ball'; use one of box, whole_space, polytope, slice, "
+            "linf_ball, l1_ball",
+        ),
         ("lower = 0", "key `kind` is missing in [domain]; add it"),
-        ('kind = "whole_space"\nlower = 0', "unknown key `lower` in [domain]; known keys: kind"),
+        ('kind = "whole_space"\nlower = 0', "unknown key `lower` in [domain]; known keys: kind, dimension"),
         ('kind = "polytope"\nA = [[1]]', "key `b` is missing in [domain]; add it"),
         ('kind = "polytope"\nA = [1]\nb = [1]', "`domain.A[0]`: expected `array`, got `int`"),
         (

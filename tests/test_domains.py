@@ -372,9 +372,9 @@ def test_an_l1_ball_agrees_with_the_reference():
 
 
 def test_linf_balls_are_boxes():
-    assert linf_ball(0.0, 0.5).describe() == Box(-0.5, 0.5).describe()
+    assert linf_ball(0.0, 0.5).describe_bounds() == Box(-0.5, 0.5).describe()
     box = linf_ball([[0.5, 1.0]], 0.25, within=Box(0.0, [1.0, 1.0]))
-    assert box.describe() == {"kind": "box", "lower": [[0.25, 0.75]], "upper": [[0.75, 1.0]]}
+    assert box.describe_bounds() == {"kind": "box", "lower": [[0.25, 0.75]], "upper": [[0.75, 1.0]]}
 
 
 def test_fixed_inputs_take_their_part_of_an_inequality():

@@ -13,7 +13,7 @@ from hypothesis import assume, given, settings
 
 import regionenum as rn
 from regionenum.analysis.colouring import CLASSES, DIMENSIONS, LIGHT, coloured, neighbours
-from regionenum.analysis.picture import Axes, Fill, chart_of, picture
+from regionenum.analysis.picture import Axes, chart_of, picture
 from regionenum.analysis.polygons import Polygons, class_polygons, output_values, region_polygons
 from regionenum.analysis.pullback import ROUNDING, Pullback, coordinates
 from regionenum.cli import main
@@ -122,7 +122,7 @@ def test_a_class_between_two_others_needs_no_corner():
     polygons, label = class_polygons(network, chart, pieces)
     assert (result.count, label.tolist()) == (1, [0, 1, 2])
     np.testing.assert_allclose(polygons.areas, [0.4, 0.2, 0.4])
-    assert picture(result, "class").legend == {0: "class 0: 40.0%", 1: "class 1: 20.0%", 2: "class 2: 40.0%"}
+    assert picture(result.findings, "class").legend == {0: "class 0: 40.0%", 1: "class 1: 20.0%", 2: "class 2: 40.0%"}
 
 
 def test_of_equal_outputs_the_first_is_the_class():
@@ -136,8 +136,8 @@ def test_of_equal_outputs_the_first_is_the_class():
 def test_a_decision_at_the_end_gives_the_same_classes():
     network, box = relu_network(4, 2, 8, 4), Box(-2, 2)
     decided = rn.enumerate_regions(with_decision(network), box, record="regions")
-    split = picture(rn.enumerate_regions(network, box, record="regions"), "class")
-    drawn = picture(decided, "class")
+    split = picture(rn.enumerate_regions(network, box, record="regions").findings, "class")
+    drawn = picture(decided.findings, "class")
     assert len(drawn.polygons) == decided.count == len(split.polygons)
     assert drawn.legend == split.legend
     areas = [np.bincount(p.value, weights=p.polygons.areas) for p in (drawn, split)]
@@ -248,14 +248,14 @@ def test_axes_are_inputs_where_they_can_be():
 
 def test_dimensions_after_a_layer():
     result = rn.enumerate_regions(star_network(), Box(-1, 1), record="regions")
-    last, first = picture(result, "dimension"), picture(result, "dimension", 0)
+    last, first = picture(result.findings, "dimension"), picture(result.findings, "dimension", 0)
     assert last.legend == {
         0: "dimension 0 after `maximum`: 1",
         1: "dimension 1 after `maximum`: 2",
         2: "dimension 2 after `maximum`: 2",
     }
     assert sorted(first.legend) == [1, 2]
-    assert picture(result, "dimension", "signs").legend == first.legend
+    assert picture(result.findings, "dimension", "signs").legend == first.legend
     assert last.polygons.areas[last.value == 0].sum() == pytest.approx(0.25, abs=1e-12)
 
 
@@ -269,11 +269,11 @@ def matplotlib():
 def test_the_picture_of_a_plane(matplotlib, tmp_path):
     network = relu_network(8, 2, 6, 3)
     result = rn.enumerate_regions(network, Box([-2, -1], [2, 1]), record="regions")
-    filled: list[tuple[Fill, tuple[str, ...]]] = [("region", LIGHT), ("dimension", DIMENSIONS), ("class", CLASSES)]
+    filled: list[tuple[str, tuple[str, ...]]] = [("region", LIGHT), ("dimension", DIMENSIONS), ("class", CLASSES)]
     for fill, colours in filled:
         ax = result.plot(fill, path=tmp_path / f"{fill}.png")
         (drawn,) = ax.collections
-        seen = picture(result, fill)
+        seen = picture(result.findings, fill)
         assert len(drawn.get_paths()) == len(seen.polygons)
         expected = [matplotlib.colors.to_rgba(colours[k]) for k in seen.value]
         np.testing.assert_allclose(drawn.get_facecolor(), expected)
@@ -284,7 +284,9 @@ def test_the_picture_of_a_plane(matplotlib, tmp_path):
         assert texts == list(seen.legend.values())
         assert (tmp_path / f"{fill}.png").read_bytes().startswith(b"\x89PNG")
     assert (
-        dataclasses.replace(result, complete=False)
+        rn.Result(
+            dataclasses.replace(result.findings, totals=dataclasses.replace(result.findings.totals, complete=False))
+        )
         .plot(path=tmp_path / "a.pdf")
         .get_title()
         .endswith("(incomplete: there are more)")
@@ -406,8 +408,8 @@ def test_other_domains_are_filled_too(domain, tmp_path):
     rng = np.random.default_rng(5)
     net = relu_chain((rng.normal(size=(5, 2)), rng.normal(size=5)), (rng.normal(size=(4, 5)), rng.normal(size=4)))
     result = rn.enumerate_regions(net, domain, record="regions")
-    drawn = picture(result)
-    chart = chart_of(result)
+    drawn = picture(result.findings)
+    chart = chart_of(result.findings)
     assert (drawn.polygons.size > 0).all()
     assert len(drawn.polygons.size) == result.count
     whole = Polygons.domain(chart, 1)

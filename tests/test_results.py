@@ -13,12 +13,12 @@ from regionenum.engine.interface import Problem, Record
 from regionenum.enumeration import enumerate_regions
 from regionenum.errors import InputError, RunError
 from regionenum.network.storage import save_npz
+from regionenum.result import open_run
 from regionenum.results import manifest as manifest_module
 from regionenum.results import writer
-from regionenum.results.files import write_atomically
 from regionenum.results.patterns import Packing
 from regionenum.results.progress import Progress, Totals
-from regionenum.results.reader import open_run
+from regionenum.results.subject import Subject
 from regionenum.results.writer import RunWriter
 from tests.line import LineEngine, chain, relu_chain
 from tests.test_schema import BOX, NET, some_cells
@@ -208,12 +208,12 @@ def test_a_full_disk_is_one_sentence_and_leaves_a_valid_run(tmp_path, monkeypatc
     monkeypatch.setattr(writer, "PART_ROWS", 3)
     write_table, calls = pq.write_table, []
 
-    def full_at_the_second_part(table, path, **options):
-        calls.append(path)
+    def full_at_the_second_part(table, file, **options):
+        calls.append(file)
         if len(calls) > 1:
-            path.write_bytes(b"PAR1 and no more")
+            file.write(b"PAR1 and no more")
             raise OSError(errno.ENOSPC, "No space left on device")
-        write_table(table, path, **options)
+        write_table(table, file, **options)
 
     monkeypatch.setattr(pq, "write_table", full_at_the_second_part)
     with pytest.raises(RunError, match=r"writing failed \(No space left on device\); free space") as caught:
@@ -233,7 +233,7 @@ def test_a_folder_that_cannot_be_made_is_one_sentence(tmp_path):
 
 def test_rows_of_an_interrupted_commit_are_written_once(tmp_path, monkeypatch):
     problem = Problem.over(NET, BOX)
-    run_writer = RunWriter(tmp_path / "run", problem, BOX, Record.TREE, "line", {})
+    run_writer = RunWriter(tmp_path / "run", Subject(problem, BOX, Record.TREE, "line"), {})
     totals = Totals.of(problem)
     totals.statistics.cells[2, 1] = 2
     assert run_writer.depository is not None
@@ -251,21 +251,6 @@ def test_rows_of_an_interrupted_commit_are_written_once(tmp_path, monkeypatch):
     assert [part.rows for part in run_writer.rows.parts] == [2]
     run_writer.close()
     assert len(open_run(tmp_path / "run").cells) == 2
-
-
-def test_an_atomic_write_keeps_the_old_content_until_the_new_is_there(tmp_path):
-    path = tmp_path / "f"
-    path.write_text("old")
-
-    def fail(temporary):
-        temporary.write_text("ne")
-        raise OSError(errno.ENOSPC, "full")
-
-    with pytest.raises(OSError, match="full"):
-        write_atomically(path, fail)
-    assert path.read_text() == "old"
-    assert write_atomically(path, lambda temporary: temporary.write_text("new!")) == 4
-    assert path.read_text() == "new!"
 
 
 # --- damage ---------------------------------------------------------------------------------------------------------
@@ -323,8 +308,14 @@ def test_a_part_of_another_format(run):
         (lambda m: m.pop("parts") and m.update(extra=1), "is not a manifest: Object contains unknown field `extra`"),
         (lambda m: m.update(complete="yes"), r"is not a manifest: Expected `bool`, got `str` - at `\$.complete`"),
         (lambda m: m.update(network="0" * 64), "has hash .* but the manifest names 000000000000"),
-        (lambda m: m.update(domain={"kind": "ball"}), "unknown kind 'ball'"),
-        (lambda m: m.update(domain={"kind": "box", "lower": 0}), "the domain has no 'upper'"),
+        (
+            lambda m: m.update(domain={"kind": "ball"}),
+            "`domain.kind`: invalid enum value 'ball'; use one of box, .* restore it",
+        ),
+        (
+            lambda m: m.update(domain={"kind": "box", "lower": 0}),
+            r"manifest.json: key `upper` is missing in \[domain\]",
+        ),
         (lambda m: m["statistics"].pop("cells"), "statistics are .* expected"),
         (lambda m: m["statistics"].update(cells=[[1]]), r"statistic `cells` does not have shape \(3, 2\)"),
     ],

@@ -25,8 +25,8 @@ from regionenum.network.storage import save_npz
 from regionenum.parallel import journal
 from regionenum.parallel.driver import Budget
 from regionenum.parallel.stop import Stop
-from regionenum.results import files
-from regionenum.results.files import is_held
+from regionenum.results import run_directory
+from regionenum.results.run_directory import is_held
 from regionenum.results.schema import fixed_array
 from tests.exploring import same_statistics
 from tests.line import relu_chain
@@ -386,7 +386,7 @@ def test_nothing_to_resume(tmp_path):
 
 
 def test_two_writers_are_refused(stopped, monkeypatch):
-    monkeypatch.setattr(files, "LOCK_SECONDS", 0.1)
+    monkeypatch.setattr(run_directory, "LOCK_SECONDS", 0.1)
     first = Enumeration(NET, BOX, record="regions", out=stopped, resume=True)
     with closing(first):
         assert is_held(stopped)

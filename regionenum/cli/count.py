@@ -55,6 +55,4 @@ def _run(arguments: argparse.Namespace) -> int:
         out=arguments.out,
         model=options.describe(),
     )
-    return run_session(
-        request, Limits.of(arguments), arguments.ranks, as_json=arguments.json, maps=arguments.maps
-    )
+    return run_session(request, Limits.of(arguments), arguments.ranks, as_json=arguments.json, maps=arguments.maps)

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from regionenum.network.filters import Filter
 
 
-def add_parser(verbs: argparse._SubParsersAction) -> None:
+def add_parser(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     """Add this verb."""
     parser = verbs.add_parser(
         "describe",

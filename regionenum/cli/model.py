@@ -80,9 +80,7 @@ class ModelOptions:
         """The options that are set, for the record of a run: files by their full path."""
         from regionenum.network.load import is_factory
 
-        said: dict[str, Any] = {
-            "model": self.model if is_factory(self.model) else str(Path(self.model).resolve())
-        }
+        said: dict[str, Any] = {"model": self.model if is_factory(self.model) else str(Path(self.model).resolve())}
         if self.state is not None:
             said["state"] = str(Path(self.state).resolve())
         if self.input_shape is not None:

@@ -7,7 +7,7 @@ import argparse
 from regionenum.cli.limits import Limits, add_limits
 
 
-def add_parser(verbs: argparse._SubParsersAction) -> None:
+def add_parser(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     """Add this verb."""
     parser = verbs.add_parser(
         "resume",
@@ -26,7 +26,7 @@ def _run(arguments: argparse.Namespace) -> int:
     # imported when a verb runs, so that help stays light
     from regionenum.cli.session import Request, run_session
     from regionenum.cli.tables import print_result
-    from regionenum.results.reader import open_run
+    from regionenum.result import open_run
 
     stored = open_run(arguments.directory)
     if stored.complete:

@@ -10,7 +10,7 @@ from regionenum.cli.model import ModelOptions
 from regionenum.errors import InputError
 
 
-def add_parser(verbs: argparse._SubParsersAction) -> None:
+def add_parser(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     """Add this verb."""
     parser = verbs.add_parser(
         "run",
@@ -40,7 +40,7 @@ def _run(arguments: argparse.Namespace) -> int:
     # imported when a verb runs, so that help stays light
     from regionenum.cli.config import read_config
     from regionenum.cli.session import Request, run_session
-    from regionenum.results.reopen import holds_run
+    from regionenum.results.run_directory import holds_run
 
     config = read_config(arguments.config, arguments.set)
     out = arguments.out or config.out

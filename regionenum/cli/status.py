@@ -23,7 +23,7 @@ _TRIES = 5
 """How often to read a frontier that a running coordinator replaces meanwhile."""
 
 
-def add_parser(verbs: argparse._SubParsersAction) -> None:
+def add_parser(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     """Add this verb."""
     parser = verbs.add_parser(
         "status",
@@ -47,7 +47,7 @@ def add_parser(verbs: argparse._SubParsersAction) -> None:
 
 
 def _run(arguments: argparse.Namespace) -> int:
-    from regionenum.results.watch import snapshot
+    from regionenum.results.snapshot import snapshot
 
     while True:
         moment = snapshot(arguments.directory)

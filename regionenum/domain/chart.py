@@ -13,6 +13,7 @@ from regionenum.domain.half_spaces import HalfSpaces
 from regionenum.network.layers import Layer
 from regionenum.network.units import Floats
 
+
 @dataclass(frozen=True)
 class Chart:
     """The domain's coordinates y: x = origin + directions s with s = lower + width y.

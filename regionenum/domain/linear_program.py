@@ -212,7 +212,9 @@ class LinearProgram:
 
     def _refuse_unbounded(self, cost: Floats, status: str) -> None:
         """Look for a ray along which the objective grows; raise `UnboundedError` if there is one."""
-        rays = LinearProgram(np.where(np.isfinite(self._lower), 0.0, -1.0), np.where(np.isfinite(self._upper), 0.0, 1.0))
+        rays = LinearProgram(
+            np.where(np.isfinite(self._lower), 0.0, -1.0), np.where(np.isfinite(self._upper), 0.0, 1.0)
+        )
         rays.add(HalfSpaces.of(self.rows.normal, np.zeros(len(self.rows))))
         if cost @ rays.maximise(cost).point > STRAY:
             raise UnboundedError

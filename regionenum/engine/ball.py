@@ -35,6 +35,7 @@ DOUBT = 1e-7
 REACH = 1e5
 """Radius within which every region of the whole space must have a point; see above."""
 
+
 @dataclass(frozen=True)
 class Ball:
     """The largest ball in a cell.

@@ -15,7 +15,8 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from regionenum.engine.interface import Cells, Problem, Record
+from regionenum.choices import Record
+from regionenum.engine.interface import Cells, Problem
 from regionenum.errors import InputError
 from regionenum.network.units import Floats
 from regionenum.results.patterns import Packing

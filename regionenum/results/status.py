@@ -11,7 +11,8 @@ from pathlib import Path
 import msgspec
 
 from regionenum.errors import InputError
-from regionenum.results.files import write_atomically
+from regionenum.files import write_atomically
+from regionenum.results.progress import Totals
 
 STATUS = "status.json"
 
@@ -61,7 +62,8 @@ class Status(msgspec.Struct, frozen=True):
     host, pid : of the coordinator
     attempt : see `Manifest.attempt`
     attempt_seconds : since this attempt began
-    regions, seconds : found and spent in all attempts, committed or not
+    regions, cells : regions, and cells after each unit layer, that were found in all attempts, committed or not
+    seconds : spent in all attempts
     recent_rate : regions per second over the last minute, or over the attempt if that is shorter
     committed : time of the last commit
     """
@@ -72,6 +74,7 @@ class Status(msgspec.Struct, frozen=True):
     attempt: int
     attempt_seconds: float
     regions: int
+    cells: tuple[int, ...]
     seconds: float
     recent_rate: float
     committed: float
@@ -92,9 +95,10 @@ class StatusBoard:
         self._seen = deque([(self._start, regions)])
         self.committed = time.time()
 
-    def write(self, regions: int, seconds: float, activity: Activity) -> None:
+    def write(self, totals: Totals, activity: Activity) -> None:
         """Replace the status."""
-        now = time.monotonic()
+        now, progress = time.monotonic(), totals.progress()
+        regions = progress.regions
         self._seen.append((now, regions))
         while len(self._seen) > 2 and now - self._seen[1][0] >= RECENT_SECONDS:
             self._seen.popleft()
@@ -106,13 +110,14 @@ class StatusBoard:
             attempt=self._attempt,
             attempt_seconds=now - self._start,
             regions=regions,
-            seconds=seconds,
+            cells=progress.cells,
+            seconds=progress.seconds,
             recent_rate=(regions - before) / (now - since) if now > since else 0.0,
             committed=self.committed,
             activity=activity,
         )
         text = msgspec.json.format(msgspec.json.encode(status), indent=1)
-        write_atomically(self._path, lambda path: path.write_bytes(text), durable=False)
+        write_atomically(self._path, lambda file: file.write(text), durable=False)
 
 
 def read_status(directory: Path) -> Status | None:

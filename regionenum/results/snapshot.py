@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import time
 from pathlib import Path
 from typing import Any
 
 from regionenum.errors import InputError
-from regionenum.results.files import is_held
-from regionenum.results.manifest import PROGRESS, Manifest
+from regionenum.results.manifest import Manifest
+from regionenum.results.run_directory import is_held
 from regionenum.results.status import Status, read_status
 
 
@@ -35,10 +34,12 @@ def snapshot(directory: Path) -> dict[str, Any]:
     state = (
         "running" if running else "complete" if manifest.complete else "stopped" if manifest.stopped else "interrupted"
     )
-    committed = sum(manifest.statistics["cells"][-1])
+    cells = tuple(sum(layer) for layer in manifest.statistics["cells"])
+    committed = cells[-1]
     # what was found after the last commit exists only as long as the run is running
     live = status if running else None
     regions, seconds = (live.regions, live.seconds) if live else (committed, manifest.seconds)
+    found = live.cells if live else cells[1:]
     return {
         "state": state,
         "stopped": manifest.stopped,
@@ -46,7 +47,7 @@ def snapshot(directory: Path) -> dict[str, Any]:
         "host": live and live.host,
         "pid": live and live.pid,
         "regions": regions,
-        "cells": _last_cells(directory),
+        "cells": list(found),
         "seconds": seconds,
         "rate": regions / seconds if seconds else 0.0,
         "recent_rate": live and live.recent_rate,
@@ -78,15 +79,3 @@ def _workers(status: Status | None) -> list[dict[str, Any]]:
         }
         for w in status.activity.workers
     ]
-
-
-def _last_cells(directory: Path) -> list[int]:
-    """Cells by layer in the last whole line of the progress file; the line after it may be just being written."""
-    path = directory / PROGRESS
-    lines = path.read_bytes().rpartition(b"\n")[0].splitlines() if path.is_file() else []
-    if not lines:
-        return []
-    try:
-        return [int(n) for n in json.loads(lines[-1])["cells"]]
-    except (ValueError, KeyError, TypeError) as error:
-        raise InputError(f"{path}: its last line is not a line of progress ({error}); remove it") from error
