@@ -47,7 +47,7 @@ def add_parser(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> No
 
 
 def _run(arguments: argparse.Namespace) -> int:
-    from regionenum.results.snapshot import snapshot
+    from regionenum.results.status import snapshot
 
     while True:
         moment = snapshot(arguments.directory)

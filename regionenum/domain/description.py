@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from typing import Any, Literal, TypeVar, get_args
+from typing import Any, ClassVar, Literal, TypeVar, get_args
 
 import msgspec
 
@@ -26,7 +26,9 @@ Numbers = float | list[Any]
 
 
 class _Kind(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_field="kind"):
-    """A record with a key `kind`."""
+    """A record with a key `kind`; `said` are keys that descriptions have for their readers, and nobody needs to write."""
+
+    said: ClassVar[tuple[str, ...]] = ()
 
 
 class WithinDescription(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -55,6 +57,7 @@ class BoxDescription(_Kind, frozen=True, tag="box"):
 class WholeSpaceDescription(_Kind, frozen=True, tag="whole_space"):
     """All inputs; what the dimensions refer to is said for the reader of a run directory."""
 
+    said: ClassVar[tuple[str, ...]] = ("dimension",)
     dimension: Literal["rank of the first weight"] = REFERS_TO
 
     def build(self) -> WholeSpace:
@@ -125,9 +128,7 @@ DomainDescription = (
     | L1BallDescription
 )
 
-KINDS: dict[str, type[msgspec.Struct]] = {
-    str(record.__struct_config__.tag): record for record in get_args(DomainDescription)
-}
+KINDS: dict[str, type[_Kind]] = {str(record.__struct_config__.tag): record for record in get_args(DomainDescription)}
 """All kinds of domains, by name."""
 
 
@@ -186,7 +187,8 @@ def _sentence(message: str, content: Mapping[str, Any], record: type[msgspec.Str
 def _keys(place: str, content: Mapping[str, Any], record: type[msgspec.Struct]) -> list[str]:
     """The keys that a table may have."""
     if place == "domain":
-        return ["kind", *KINDS[content["domain"]["kind"]].__struct_fields__]
+        kind = KINDS[content["domain"]["kind"]]
+        return ["kind", *(name for name in kind.__struct_fields__ if name not in kind.said)]
     if place == "domain.within":
         return ["lower", "upper"]
     return list(record.__struct_fields__)

@@ -17,10 +17,16 @@ always belong together. There is no manifest before the first commit, so that ev
 from __future__ import annotations
 
 import json
+import os
+import platform
+import socket
+import sys
 import time
 from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import asdict
+from datetime import UTC, datetime
+from importlib.metadata import version
 from pathlib import Path
 from typing import IO, Any
 
@@ -42,7 +48,6 @@ from regionenum.results.manifest import (
     statistics_to_lists,
 )
 from regionenum.results.progress import Totals
-from regionenum.results.provenance import provenance
 from regionenum.results.row_store import RowsInParts, RowStore, write_part
 from regionenum.results.run_directory import disk_errors, lock, mend_lines, refuse_occupied, refuse_other, sweep
 from regionenum.results.schema import FORMAT_VERSION, Layout
@@ -125,7 +130,7 @@ class RunWriter:
                 self._manifest = self._fresh(config)
             if not self.totals.complete:
                 name = f"provenance-{self._manifest.attempt}.json"
-                write_atomically(directory / name, _json(provenance()))
+                write_atomically(directory / name, _json(_provenance()))
             undo.pop_all()
         kept = subject.record is not Record.NONE
         self.depository = RowStore(subject.problem, subject.record, directory / PARTS, self._prefix) if kept else None
@@ -248,3 +253,18 @@ class RunWriter:
 
 def _json(content: dict[str, Any]) -> Callable[[IO[bytes]], object]:
     return lambda file: file.write(f"{json.dumps(content, indent=1)}\n".encode())
+
+
+def _provenance() -> dict[str, Any]:
+    """Versions, machine, start time and command line, of JSON types."""
+    return {
+        "regionenum": version("regionenum"),
+        "python": platform.python_version(),
+        "packages": {name: version(name) for name in ("numpy", "scipy", "numba", "highspy", "pyarrow")},
+        "platform": platform.platform(),
+        "host": socket.gethostname(),
+        "cpus": os.cpu_count(),
+        "slurm_job": os.environ.get("SLURM_JOB_ID"),
+        "started": datetime.now(UTC).isoformat(timespec="seconds"),
+        "command": sys.argv,
+    }
