@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import highspy
 import numpy as np
 import pytest
@@ -92,7 +94,7 @@ def test_rows_that_contradict_each_other_are_an_error() -> None:
 def test_a_status_without_a_ray_is_not_believed(monkeypatch: pytest.MonkeyPatch) -> None:
     program = triangle()
     monkeypatch.setattr(program._highs, "getModelStatus", lambda: highspy.HighsModelStatus.kUnbounded, raising=False)
-    with pytest.raises(EngineError, match="no ray shows"):
+    with pytest.raises(EngineError, match="status"):
         program.maximise(np.array([1.0, 2.0]))
 
 
@@ -107,9 +109,9 @@ def test_answers_that_prove_nothing_are_asked_again_and_refused(
     """A lie in the first attempt is mended by the second, from cold; a lie in both is an error."""
     honest, lies = LinearProgram._solve, 1
 
-    def sometimes(self: LinearProgram, cost: np.ndarray, options: dict[str, int]) -> Answer:
+    def sometimes(self: LinearProgram, options: dict[str, int]) -> Answer:
         asked.append(options)
-        answer = honest(self, cost, options)
+        answer = honest(self, options)
         return answer if len(asked) > lies else Answer(np.array(point), np.array(multipliers), answer.status, 0)
 
     monkeypatch.setattr(LinearProgram, "_solve", sometimes)
@@ -121,3 +123,17 @@ def test_answers_that_prove_nothing_are_asked_again_and_refused(
     lies = 2
     with pytest.raises(EngineError, match="bounds a linear program only by"):
         triangle().maximise(np.array([1.0, 2.0]))
+
+
+def test_a_status_that_is_no_answer_is_asked_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A warm start can fail where one from cold does not."""
+    honest, asked = LinearProgram._solve, list[dict[str, int]]()
+
+    def fail_first(self: LinearProgram, options: dict[str, int]) -> Answer:
+        asked.append(options)
+        answer = honest(self, options)
+        return answer if len(asked) > 1 else dataclasses.replace(answer, optimal=False, status="Infeasible")
+
+    monkeypatch.setattr(LinearProgram, "_solve", fail_first)
+    assert triangle().maximise(np.array([1.0, 2.0])).bound == pytest.approx(2.0)
+    assert len(asked) == 2

@@ -53,7 +53,7 @@ def test_an_answer_that_does_not_verify_is_solved_again_and_refused(monkeypatch:
     """A point outside the cell, and no multipliers: neither bound says anything."""
     attempts = []
 
-    def lie(self: LinearProgram, cost: np.ndarray, options: dict[str, int]) -> Answer:
+    def lie(self: LinearProgram, options: dict[str, int]) -> Answer:
         attempts.append(options)
         return Answer(np.array([2.0, 1.0]), np.zeros(len(self.rows)), "Optimal", 0)
 

@@ -102,7 +102,8 @@ class Polygons:
         """(n,) whether each polygon contains its point (n, d), or is nearer to it than the slack."""
         if self.corners.shape[2] == 1:
             ends = self.corners[..., 0]
-            return (ends.min(axis=1) <= points[:, 0] + slack) & (ends.max(axis=1) >= points[:, 0] - slack)
+            low, high = ends.min(axis=1) - slack, ends.max(axis=1) + slack
+            return np.asarray((low <= points[:, 0]) & (points[:, 0] <= high))
         along = np.roll(self.corners, -1, axis=1) - self.corners
         to = points[:, None] - self.corners
         # corners run counter-clockwise, so the inside is on the left of an edge

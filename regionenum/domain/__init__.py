@@ -11,7 +11,7 @@ from regionenum.domain.description import domain_from
 from regionenum.domain.half_spaces import HalfSpaces
 from regionenum.domain.polytope import Polytope
 from regionenum.domain.slice import Slice
-from regionenum.domain.whole import WholeSpace
+from regionenum.domain.whole_space import WholeSpace
 
 __all__ = [
     "Box",

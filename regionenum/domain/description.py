@@ -16,7 +16,7 @@ from regionenum.domain.box import Box
 from regionenum.domain.chart import Domain
 from regionenum.domain.polytope import Polytope
 from regionenum.domain.slice import Slice
-from regionenum.domain.whole import REFERS_TO, WholeSpace
+from regionenum.domain.whole_space import REFERS_TO, WholeSpace
 from regionenum.errors import InputError
 
 _Record = TypeVar("_Record", bound=msgspec.Struct)

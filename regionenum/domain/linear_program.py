@@ -61,12 +61,15 @@ class Answer:
     multipliers : (n_rows,) of the rows; not negative
     status : in HiGHS's words
     pivots : simplex pivots it took
+    optimal, unbounded : what the status claims
     """
 
     point: Floats
     multipliers: Floats
     status: str
     pivots: int
+    optimal: bool = True
+    unbounded: bool = False
 
 
 @dataclass(frozen=True)
@@ -102,8 +105,6 @@ class LinearProgram:
         self._options: dict[str, bool | int | float | str] = {}
         self._set(_OPTIONS)
         self._cost = np.zeros(len(lower))
-        self.rows = HalfSpaces.none(len(lower))
-        self._meant = np.zeros(0, bool)
         self.rows = HalfSpaces.none(len(lower))
         self.begin_anew()
 
@@ -171,7 +172,13 @@ class LinearProgram:
         for attempt, options in enumerate(_ATTEMPTS):
             if attempt:
                 self._check(self._highs.clearSolver(), "clearSolver")
-            yield self._solve(cost, options)
+            answer = self._solve(options)
+            if answer.optimal:
+                yield answer
+            elif answer.unbounded and self._has_ray(cost):
+                raise UnboundedError
+        if not answer.optimal:
+            raise EngineError(f"HiGHS ended with status {answer.status!r} on a program that is feasible and bounded")
 
     def upper_bound(self, cost: Floats, multipliers: Floats) -> float:
         """An upper bound of cost . x over the program, from any multipliers l >= 0 of the rows.
@@ -194,31 +201,27 @@ class LinearProgram:
         rows = float(-self.rows.slack(point).min(initial=np.inf))
         return max(rows, float((self._lower - point).max()), float((point - self._upper).max()))
 
-    def _solve(self, cost: Floats, options: dict[str, int]) -> Answer:
+    def _solve(self, options: dict[str, int]) -> Answer:
         self._set(options)
         self._check(self._highs.run(), "run")
-        status = self._highs.getModelStatus()
-        name = str(self._highs.modelStatusToString(status))
-        if status in (highspy.HighsModelStatus.kUnbounded, highspy.HighsModelStatus.kUnboundedOrInfeasible):
-            self._refuse_unbounded(cost, name)
-        if status != highspy.HighsModelStatus.kOptimal:
-            raise EngineError(f"HiGHS ended with status {name!r} on a program that is feasible and bounded")
-        solution = self._highs.getSolution()
-        # a minimisation of -cost: multipliers of upper bounds are not positive, but for noise
-        multipliers = np.maximum(-np.array(solution.row_dual), 0.0)
+        status, solution = self._highs.getModelStatus(), self._highs.getSolution()
         return Answer(
-            np.array(solution.col_value), multipliers, name, int(self._highs.getInfo().simplex_iteration_count)
+            point=np.array(solution.col_value),
+            # a minimisation of -cost: multipliers of upper bounds are not positive, but for noise
+            multipliers=np.maximum(-np.array(solution.row_dual), 0.0),
+            status=str(self._highs.modelStatusToString(status)),
+            pivots=int(self._highs.getInfo().simplex_iteration_count),
+            optimal=status == highspy.HighsModelStatus.kOptimal,
+            unbounded=status in (highspy.HighsModelStatus.kUnbounded, highspy.HighsModelStatus.kUnboundedOrInfeasible),
         )
 
-    def _refuse_unbounded(self, cost: Floats, status: str) -> None:
-        """Look for a ray along which the objective grows; raise `UnboundedError` if there is one."""
+    def _has_ray(self, cost: Floats) -> bool:
+        """Whether there is a direction along which one can go on for ever, and the objective grows."""
         rays = LinearProgram(
             np.where(np.isfinite(self._lower), 0.0, -1.0), np.where(np.isfinite(self._upper), 0.0, 1.0)
         )
         rays.add(HalfSpaces.of(self.rows.normal, np.zeros(len(self.rows))))
-        if cost @ rays.maximise(cost).point > STRAY:
-            raise UnboundedError
-        raise EngineError(f"HiGHS ended with status {status!r}, but no ray shows that a linear program is unbounded")
+        return bool(cost @ rays.maximise(cost).point > STRAY)
 
     def _set(self, options: Mapping[str, bool | int | float | str]) -> None:
         for option, value in options.items():

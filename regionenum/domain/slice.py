@@ -16,7 +16,7 @@ from regionenum.domain.half_spaces import UNIT_ROUNDOFF, HalfSpaces
 from regionenum.domain.polyhedron import THINNEST, Polyhedron
 from regionenum.domain.polytope import check_within, numbers, roomy
 from regionenum.domain.redundant import needed
-from regionenum.domain.whole import whole_chart
+from regionenum.domain.whole_space import whole_chart
 from regionenum.errors import InputError
 from regionenum.network.independent import independent_columns
 from regionenum.network.layers import Layer

@@ -141,7 +141,7 @@ class Layout:
         """
         schema = self.schema(record)
         ranks = cells.ranks if len(self.rank_bounds) else np.zeros((len(cells), 1), np.uint16)
-        values = {
+        values: dict[str, Callable[[Any], Any]] = {
             "layer": lambda _: pa.array(cells.layer, pa.int16()),
             "cell": lambda _: pa.array(cells.cell, pa.int64()),
             "parent": lambda _: pa.array(cells.parent, pa.int64()),
