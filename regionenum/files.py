@@ -14,12 +14,17 @@ def write_atomically(path: Path, write: Callable[[IO[bytes]], object], *, durabl
 
     Parameters
     ----------
-    write : called with the temporary file, open for writing; nobody else uses its name
-    durable : whether content and name are on the disk when this returns, whatever happens to the machine then
+    path : Path
+        Where the file is to be; its folder exists.
+    write : callable
+        Called with the temporary file, open for writing; nobody else uses its name.
+    durable : bool
+        Whether content and name are on the disk when this returns, whatever happens to the machine then.
 
     Returns
     -------
-    The size in bytes.
+    int
+        The size in bytes.
 
     Raises
     ------

@@ -26,7 +26,8 @@ class Result:
 
     Attributes
     ----------
-    findings : what is kept of it, in memory or in a run directory
+    findings : Findings
+        What is kept of it, in memory or in a run directory.
     """
 
     findings: Findings
@@ -138,15 +139,19 @@ class Result:
 
         Parameters
         ----------
-        fill : what the colours say: "region", nothing but that neighbours are different regions; "dimension", the rank of
-            the map to the output of a unit layer; "class", the largest output, by which regions are split
-        layer : name or number of the unit layer whose ranks are drawn; the last by default
-        ax : matplotlib axes to draw on; by default those of a new figure, of pyplot if there is no path
-        path : file to write the figure to, in the format of its ending
+        fill : Fill or str
+            What the colours say: "region", nothing but that neighbours are different regions; "dimension", the rank of the
+            map to the output of a unit layer; "class", the largest output, by which regions are split.
+        layer : int or str, optional
+            Number or name of the unit layer whose ranks are drawn; the last by default.
+        ax : matplotlib.axes.Axes, optional
+            What to draw on; by default a new figure, of pyplot if there is no path.
+        path : path, optional
+            File to write the figure to, in the format of its ending.
 
         Returns
         -------
-        The axes.
+        matplotlib.axes.Axes
 
         Raises
         ------
@@ -165,6 +170,15 @@ class Result:
 
 def open_run(path: str | PathLike[str]) -> Result:
     """The result in a run directory, finished or not; rows are read from its parts when they are asked for.
+
+    Parameters
+    ----------
+    path : path
+        The run directory.
+
+    Returns
+    -------
+    Result
 
     Raises
     ------

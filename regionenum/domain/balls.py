@@ -23,9 +23,17 @@ def linf_ball(center: npt.ArrayLike, radius: float, within: Box | None = None) -
 
     Parameters
     ----------
-    center : a number, or shaped like one input
-    radius : positive
-    within : the box
+    center : array_like
+        A number, or an array shaped like one input.
+    radius : float
+        Positive, in the units of the inputs.
+    within : Box, optional
+        The box; by default the whole ball.
+
+    Returns
+    -------
+    Box
+        Its description is that of the ball.
 
     Raises
     ------
@@ -54,9 +62,17 @@ def l1_ball(center: npt.ArrayLike, radius: float, within: Box | None = None) -> 
 
     Parameters
     ----------
-    center : shaped like one input
-    radius : positive
-    within : the box
+    center : array_like
+        Shaped like one input.
+    radius : float
+        Positive, in the units of the inputs.
+    within : Box, optional
+        The box; by default the whole ball.
+
+    Returns
+    -------
+    Polytope
+        Its description is that of the ball.
 
     Raises
     ------

@@ -22,8 +22,10 @@ class Box:
 
     Parameters
     ----------
-    lower, upper : scalars, or arrays shaped like one input (or flat, n_in values)
-    given_as : the description of how it was given, if not by its bounds (see `linf_ball`)
+    lower, upper : array_like
+        Numbers, or arrays shaped like one input (or flat, n_in values).
+    given_as : mapping, optional
+        The description of how it was given, if not by its bounds (see `linf_ball`).
 
     A coordinate with equal bounds is fixed there, and the domain loses that dimension.
 

@@ -26,10 +26,13 @@ class Polytope:
 
     Parameters
     ----------
-    A : (n, n_in) one row for each inequality, over the flattened input
-    b : (n,)
-    within : the box; None if the inequalities bound every input by themselves
-    given_as : the description of how it was given, if not by its inequalities (see `l1_ball`)
+    A : (n, n_in) array_like
+        One row for each inequality, over the flattened input.
+    b : (n,) array_like
+    within : Box, optional
+        The box; None if the inequalities bound every input by themselves.
+    given_as : mapping, optional
+        The description of how it was given, if not by its inequalities (see `l1_ball`).
 
     Raises
     ------

@@ -35,9 +35,12 @@ class Slice:
 
     Parameters
     ----------
-    origin : shaped like one input, or flat
-    directions : k arrays like `origin`, linearly independent; a single one may be given as it is
-    within : the box; None for the whole affine subspace
+    origin : array_like
+        Shaped like one input, or flat.
+    directions : (k, ...) array_like
+        k arrays like `origin`, linearly independent; a single one may be given as it is.
+    within : Box, optional
+        The box; None for the whole affine subspace.
 
     Raises
     ------
