@@ -1,7 +1,4 @@
-"""The errors that users meet. Each carries one sentence that names the value, the place and the mend.
-
-Any room may import this module.
-"""
+"""The errors that users meet. Each carries one sentence that names the value, the place and the mend."""
 
 
 class InputError(ValueError):
@@ -21,6 +18,6 @@ class WorkerError(RuntimeError):
 
 
 def first_line(error: BaseException) -> str:
-    """The first line of what an error says, for a sentence that quotes it; or its type, if it says nothing."""
+    """What an error of a library says first, fit for a sentence: one line, not too long."""
     lines = str(error).strip().splitlines()
-    return " ".join(lines[0].split()).rstrip(" .:")[:200] if lines else type(error).__name__
+    return " ".join(lines[0].split()).rstrip(" .:")[:300] if lines else type(error).__name__

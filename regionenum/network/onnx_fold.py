@@ -14,7 +14,7 @@ import onnx
 from onnx import helper
 from onnx.reference import ReferenceEvaluator
 
-from regionenum.errors import InputError, first_line
+from regionenum.errors import InputError
 from regionenum.network.onnx_file import Node
 from regionenum.network.onnx_node import MOST_ENTRIES
 
@@ -50,6 +50,12 @@ def constants(node: Node, inputs: Sequence[np.ndarray | None], opset: int) -> li
     except Exception as error:
         raise InputError(f"{node.where} cannot be computed from its constants ({first_line(error)})") from error
     return [np.asarray(array) for array in found]
+
+
+def first_line(error: BaseException) -> str:
+    """What an error says first."""
+    lines = str(error).strip().splitlines()
+    return " ".join(lines[0].split()).rstrip(" .:")[:200] if lines else type(error).__name__
 
 
 def _stored(node: Node) -> np.ndarray:

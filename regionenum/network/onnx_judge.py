@@ -10,11 +10,11 @@ import numpy as np
 from onnx import helper
 from onnx.reference.op_run import OpRun
 
-from regionenum.errors import InputError, first_line
+from regionenum.errors import InputError
 from regionenum.network import verify
 from regionenum.network.layers import Network
 from regionenum.network.onnx_file import Model, Node
-from regionenum.network.onnx_fold import evaluator
+from regionenum.network.onnx_fold import evaluator, first_line
 from regionenum.network.units import Floats
 
 log = logging.getLogger(__name__)

@@ -17,7 +17,7 @@ from typing import Any
 
 import torch
 
-from regionenum.errors import InputError, first_line
+from regionenum.errors import InputError
 from regionenum.network.layers import Network
 from regionenum.network.torch_archive import damages_named, read_archive
 from regionenum.network.torch_graph import Program
@@ -157,7 +157,7 @@ def _copy(module: torch.nn.Module, dtype: torch.dtype) -> torch.nn.Module:
         return copy.deepcopy(module, memo).to("cpu", dtype)
     except (RuntimeError, TypeError, NotImplementedError, AttributeError) as error:
         raise InputError(
-            f"the module cannot be copied to the CPU as {dtype} ({first_line(error)}); regionenum loads a copy of it"
+            f"the module cannot be copied to the CPU as {dtype} ({_first_line(error)}); regionenum loads a copy of it"
         ) from error
 
 
@@ -168,7 +168,7 @@ def _export(module: torch.nn.Module, x: torch.Tensor) -> Any:
         y = module(x.clone())
     except Exception as error:
         raise InputError(
-            f"the module does not run on an example_input of shape {tuple(x.shape)} in float64 ({first_line(error)}); "
+            f"the module does not run on an example_input of shape {tuple(x.shape)} in float64 ({_first_line(error)}); "
             "give one input tensor of the shape it takes, and fix no dtypes in the forward pass"
         ) from error
     if not isinstance(y, torch.Tensor):
@@ -178,7 +178,7 @@ def _export(module: torch.nn.Module, x: torch.Tensor) -> Any:
             return torch.export.export(module, (x,), strict=False)
     except Exception as error:
         raise InputError(
-            f"torch.export cannot trace the module ({type(error).__name__}: {first_line(error)}); "
+            f"torch.export cannot trace the module ({type(error).__name__}: {_first_line(error)}); "
             "the forward pass must be a fixed sequence of tensor operations that does not depend on values"
         ) from error
 
@@ -196,3 +196,8 @@ def _without_dumps() -> Iterator[None]:
             yield
     finally:
         logger.disabled = disabled
+
+
+def _first_line(error: BaseException) -> str:
+    lines = str(error).strip().splitlines()
+    return " ".join(lines[0].split()).rstrip(" .:") if lines else type(error).__name__

@@ -19,6 +19,7 @@ from __future__ import annotations
 import json
 import os
 import platform
+import re
 import socket
 import sys
 import time
@@ -26,7 +27,7 @@ from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import asdict
 from datetime import UTC, datetime
-from importlib.metadata import version
+from importlib.metadata import requires, version
 from pathlib import Path
 from typing import IO, Any
 
@@ -260,7 +261,7 @@ def _provenance() -> dict[str, Any]:
     return {
         "regionenum": version("regionenum"),
         "python": platform.python_version(),
-        "packages": {name: version(name) for name in ("numpy", "scipy", "numba", "highspy", "pyarrow")},
+        "packages": {name: version(name) for name in _requirements()},
         "platform": platform.platform(),
         "host": socket.gethostname(),
         "cpus": os.cpu_count(),
@@ -268,3 +269,10 @@ def _provenance() -> dict[str, Any]:
         "started": datetime.now(UTC).isoformat(timespec="seconds"),
         "command": sys.argv,
     }
+
+
+def _requirements() -> list[str]:
+    """Names of the packages that this one cannot do without."""
+    # extras, and what some platforms need only, have a marker behind a semicolon
+    needed = [line for line in requires("regionenum") or [] if ";" not in line]
+    return [re.split(r"[^\w.-]", line, maxsplit=1)[0] for line in needed]
