@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from regionenum.errors import EngineError, InputError, RunError, WorkerError
     from regionenum.network.layers import Network
     from regionenum.network.load import load
+    from regionenum.network.storage import save_npz
     from regionenum.network.transform import relu_after_pooling, with_decision
     from regionenum.result import Result, open_run
     from regionenum.results.findings import LayerSummary, RankSummary
@@ -50,6 +51,7 @@ __all__ = [
     "load",
     "open_run",
     "relu_after_pooling",
+    "save_npz",
     "with_decision",
 ]
 
@@ -80,6 +82,7 @@ _HOMES = {
     "load": "network.load",
     "open_run": "result",
     "relu_after_pooling": "network.transform",
+    "save_npz": "network.storage",
     "with_decision": "network.transform",
 }
 

@@ -14,11 +14,12 @@ from regionenum.cli.doctor import star_network
 from regionenum.engine.by_name import engine_by_name
 from regionenum.engine.interface import Batch, Record
 from regionenum.enumeration import Enumeration, enumerate_regions, follow
-from regionenum.network.modular import PRIMES, affine_maps
+from regionenum.exact.residues import PRIMES
 from regionenum.parallel.driver import Budget
 from regionenum.results.patterns import Packing
 from regionenum.results.progress import Progress
 from regionenum.results.schema import fixed_array
+from tests.affine_maps import affine_maps
 from tests.line import LineEngine, relu_chain
 from tests.problems import problems
 from tests.test_schema import BOX, NET

@@ -8,19 +8,16 @@ from math import comb
 
 import numpy as np
 import pytest
-import scipy.sparse as sp
 from hypothesis import assume, given
-from hypothesis import strategies as st
 
 from regionenum.domain import Box, Polytope, Slice, WholeSpace, linf_ball
 from regionenum.engine.interface import Problem, Record
-from regionenum.network.independent import independent_columns
 from regionenum.network.layers import Layer, Network
 from regionenum.network.units import RELU, Units
 from tests.domains import BUDGET, EVERY_ENGINE, MOST, assert_engines_agree, count, random_relu, torch_mlp
 from tests.exploring import ENGINES, assert_witnesses, explore, same_statistics
 from tests.line import chain, relu_chain
-from tests.oracles import exact_cells, fractions, pivots
+from tests.oracles import exact_cells, pivots
 from tests.problems import problems, relu_network
 from tests.strategies import HARDTANH, cases
 
@@ -182,29 +179,6 @@ def test_a_network_without_units_over_every_domain():
         for engine in ENGINES.values():
             found = explore(engine(), Problem.over(Network((last,), (3,)), domain), Record.REGIONS)
             assert found.regions == 1
-
-
-@BUDGET
-@given(st.integers(0, 2**32 - 1))
-def test_independent_columns_are_a_basis(seed):
-    rng = np.random.default_rng(seed)
-    m, n, r = rng.integers(1, 7, 3)
-    w = (rng.integers(-4, 5, (m, r)) @ rng.integers(-4, 5, (r, n))) / 8.0
-    chosen = independent_columns(w)
-    rank = len(pivots([fractions(row) for row in w]))
-    assert len(chosen) == rank == len(pivots([fractions(row) for row in w[:, chosen]] or [[]]))
-    assert np.array_equal(independent_columns(sp.csr_array(w)), chosen)
-    d = rng.integers(-2, 3, (n, 3)) / 2.0
-    assert len(independent_columns(w, sp.csr_array(d))) == len(pivots([fractions(row) for row in w @ d]))
-
-
-def test_rank_is_exact_where_floating_point_is_not():
-    """1 + 2^-52 is not 1; 2^-1000 is not 0; and 3 * 0.1 is not 0.3 when the weights are 0.1 and 0.3."""
-    assert len(independent_columns(np.array([[1.0, 1.0], [1.0, 1.0 + 2.0**-52]]))) == 2
-    assert len(independent_columns(np.array([[1.0, 1.0], [1.0, 1.0]]))) == 1
-    assert len(independent_columns(np.array([[1.0, 0.0], [0.0, 2.0**-1000]]))) == 2
-    assert len(independent_columns(np.array([[0.1, 0.3], [1.0, 3.0]]))) == 2
-    assert len(independent_columns(np.zeros((2, 2)))) == 0
 
 
 @EVERY_ENGINE

@@ -61,6 +61,7 @@ def examine() -> list[Check]:
     return [
         Check("python", sys.version_info >= (3, 11), f"{platform.python_version()}, {platform.platform()}"),
         *(_required(name) for name in ("numpy", "scipy", "highspy", "pyarrow", "msgspec", "rich")),
+        _required("python-flint", "flint"),
         _attempt("numba", _numba),
         _attempt("kernel cache", _cache),
         _optional("torch"),
@@ -97,9 +98,9 @@ def _attempt(name: str, check: Callable[[], tuple[bool, str]]) -> Check:
         return Check(name, False, f"{type(error).__name__}: {error}")
 
 
-def _required(name: str) -> Check:
+def _required(name: str, module: str | None = None) -> Check:
     def check() -> tuple[bool, str]:
-        importlib.import_module(name)
+        importlib.import_module(module or name)
         return True, version(name)
 
     return _attempt(name, check)

@@ -12,7 +12,6 @@ import scipy.sparse as sp
 
 from regionenum.domain.chart import Chart
 from regionenum.errors import InputError
-from regionenum.network.layers import Layer
 from regionenum.network.units import Floats
 
 
@@ -72,7 +71,7 @@ class Box:
                 f"box: lower {lower[k]} is above upper {upper[k]}{at_coordinate(k)}; swap or mend the bounds"
             )
 
-    def chart(self, input_shape: tuple[int, ...], first: Layer | None = None) -> Chart:
+    def chart(self, input_shape: tuple[int, ...]) -> Chart:
         """Coordinates y in [0, 1]^d of the coordinates that are not fixed: x_i = lower_i + (upper_i - lower_i) y_i."""
         lower, upper = self.bounds(input_shape)
         free = np.flatnonzero(lower < upper)

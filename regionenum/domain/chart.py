@@ -10,7 +10,6 @@ import numpy as np
 import scipy.sparse as sp
 
 from regionenum.domain.half_spaces import HalfSpaces
-from regionenum.network.layers import Layer
 from regionenum.network.units import Floats
 
 
@@ -73,13 +72,12 @@ class Chart:
 class Domain(Protocol):
     """What every domain can do."""
 
-    def chart(self, input_shape: tuple[int, ...], first: Layer | None = None) -> Chart:
+    def chart(self, input_shape: tuple[int, ...]) -> Chart:
         """Coordinates of this domain in the input space of a network; refuses a domain without interior.
 
         Parameters
         ----------
         input_shape : of the network, without the batch axis
-        first : the network's first layer, if it has units; an unbounded domain has the coordinates that it can see
         """
         ...
 

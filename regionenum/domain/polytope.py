@@ -16,7 +16,6 @@ from regionenum.domain.half_spaces import UNIT_ROUNDOFF, HalfSpaces
 from regionenum.domain.linear_program import UnboundedError
 from regionenum.domain.polyhedron import THINNEST, Polyhedron
 from regionenum.errors import InputError
-from regionenum.network.layers import Layer
 from regionenum.network.units import Floats
 
 
@@ -65,7 +64,7 @@ class Polytope:
             array.setflags(write=False)
             object.__setattr__(self, name, array)
 
-    def chart(self, input_shape: tuple[int, ...], first: Layer | None = None) -> Chart:
+    def chart(self, input_shape: tuple[int, ...]) -> Chart:
         """The coordinates of the box, cut by the inequalities."""
         A, b = np.asarray(self.A), np.asarray(self.b)
         n_in = int(np.prod(input_shape, dtype=np.int64))

@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 import scipy.linalg
 import scipy.sparse as sp
+from flint import fmpz_mat, nmod_mat
 
 from regionenum.domain.box import Box
 from regionenum.domain.chart import Chart
@@ -16,10 +17,7 @@ from regionenum.domain.half_spaces import UNIT_ROUNDOFF, HalfSpaces
 from regionenum.domain.polyhedron import THINNEST, Polyhedron
 from regionenum.domain.polytope import check_within, numbers, roomy
 from regionenum.domain.redundant import needed
-from regionenum.domain.whole_space import whole_chart
 from regionenum.errors import InputError
-from regionenum.network.independent import independent_columns
-from regionenum.network.layers import Layer
 from regionenum.network.units import Floats, Ints
 
 BEGIN_WITH = 20
@@ -91,7 +89,7 @@ class Slice:
         _refuse_dependent(directions, f"the {len(p)} points", "leave out points")
         return cls(p[0], directions, within)
 
-    def chart(self, input_shape: tuple[int, ...], first: Layer | None = None) -> Chart:
+    def chart(self, input_shape: tuple[int, ...]) -> Chart:
         """Coordinates s = lower + width y, with a cube that has room around the slice, cut by the sides of the box."""
         origin, directions = np.asarray(self.origin), np.asarray(self.directions)
         n_in = int(np.prod(input_shape, dtype=np.int64))
@@ -102,7 +100,7 @@ class Slice:
             )
         origin, columns = origin.ravel(), np.ascontiguousarray(directions.T)
         if self.within is None:
-            return whole_chart(origin, sp.csr_array(columns), first)
+            return Chart(origin, sp.csr_array(columns), whole=True)
         normal, level, extent = _sides(origin, columns, *self.within.bounds(input_shape))
         # unit lengths along each direction as far as one input alone would let it go
         scale = 1.0 / np.abs(normal / extent[:, None]).max(axis=0)
@@ -138,8 +136,20 @@ class Slice:
         }
 
 
+_PRIME = 2**31 - 1
+
+
 def _refuse_dependent(directions: Floats, what: str, mend: str) -> None:
-    rank = len(independent_columns(np.ascontiguousarray(directions.T)))
+    """Refuse directions, each a row, that are dependent over the rationals: float64 numbers are dyadic."""
+    integers: list[list[int]] = []
+    for direction in directions.tolist():
+        ratios = [value.as_integer_ratio() for value in direction]
+        denominator = max(d for _, d in ratios)
+        integers.append([n * (denominator // d) for n, d in ratios])
+    # Independent modulo a prime is independent, and that is soon found out.
+    if nmod_mat(*directions.shape, [n for row in integers for n in row], _PRIME).rank() == len(directions):
+        return
+    rank = fmpz_mat(integers).rank()
     if rank < len(directions):
         raise InputError(f"slice: {what} span only {rank} dimension{'s' * (rank != 1)}; {mend}")
 

@@ -9,9 +9,8 @@ import numpy as np
 import scipy.sparse as sp
 
 from regionenum.domain.chart import Chart
-from regionenum.network.independent import independent_columns
 from regionenum.network.layers import Layer
-from regionenum.network.units import MAXIMUM, Floats
+from regionenum.network.units import MAXIMUM, Floats, Ints
 
 REFERS_TO: Final = "rank of the first weight"
 """What the dimension of a whole space is."""
@@ -19,12 +18,7 @@ REFERS_TO: Final = "rank of the first weight"
 
 @dataclass(frozen=True)
 class WholeSpace:
-    """All inputs: R^n_in, or as much of it as the first layer can see.
-
-    If the first weight W has rank r < n_in, inputs that differ by an element of its kernel are not told apart. Then r
-    independent columns J of W are chosen, and the domain is the subspace x = e_J z of the inputs that are 0 elsewhere: W x
-    takes the same values there, and nothing is rounded. Dimensions are then measured in R^r. The rank is decided exactly.
-    A network that ignores its input altogether keeps one input (r = 1), one without units all.
+    """All inputs: R^n_in, or as much of it as the first layer of a network can see (`seen_by`).
 
     Examples
     --------
@@ -32,26 +26,34 @@ class WholeSpace:
     2
     """
 
-    def chart(self, input_shape: tuple[int, ...], first: Layer | None = None) -> Chart:
-        """Coordinates y in R^r: x_j = width_j y_j for the chosen columns j; widths are powers of two."""
+    def chart(self, input_shape: tuple[int, ...]) -> Chart:
+        """The inputs themselves as coordinates."""
         n_in = int(np.prod(input_shape, dtype=np.int64))
-        return whole_chart(np.zeros(n_in), sp.eye_array(n_in, format="csr"), first)
+        return Chart(np.zeros(n_in), sp.eye_array(n_in, format="csr"), whole=True)
 
     def describe(self) -> dict[str, Any]:
         """The kind alone, and what the dimensions refer to."""
         return {"kind": "whole_space", "dimension": REFERS_TO}
 
 
-def whole_chart(origin: Floats, directions: sp.csr_array, first: Layer | None) -> Chart:
-    """The chart of all x = origin + directions s, with the coordinates s that the first layer can see, and their scale."""
-    if first is None:
-        return Chart(origin, directions, whole=True)
-    identity = directions.shape[0] == directions.shape[1] and (directions != sp.eye_array(len(origin))).nnz == 0
-    columns = independent_columns(first.weight, None if identity else directions)
-    if not len(columns):
-        columns = np.zeros(1, np.int64)
-    directions = sp.csr_array(directions[:, columns])
-    return Chart(origin, directions, width=_widths(origin, directions, first), whole=True)
+def seen_by(first: Layer, chart: Chart, columns: Ints) -> Chart:
+    """The part of a whole chart that the first layer of a network can see.
+
+    If the first weight W has rank r < d on the coordinates s, inputs that differ by an element of its kernel are not told
+    apart. Then r independent columns J of W D are chosen, D being the directions, and the domain is the subspace of the
+    inputs whose other coordinates are 0: W x takes the same values there, and nothing is rounded. Dimensions are then
+    measured in R^r: s_j = width_j y_j for the chosen columns j. A network that ignores its input altogether keeps one
+    coordinate (r = 1).
+
+    Parameters
+    ----------
+    first : the network's first layer
+    chart : of all x = origin + D s
+    columns : (r,) the numbers J, a basis of the columns of W D
+    """
+    kept = columns if len(columns) else np.zeros(1, np.int64)
+    directions = sp.csr_array(chart.directions[:, kept])
+    return Chart(chart.origin, directions, width=_widths(chart.origin, directions, first), whole=True)
 
 
 def _widths(origin: Floats, directions: sp.csr_array, first: Layer) -> Floats:

@@ -18,6 +18,8 @@ import numpy.typing as npt
 
 from regionenum.choices import Record as Record
 from regionenum.domain import Chart, Domain
+from regionenum.domain.whole_space import seen_by
+from regionenum.exact.ranks import independent_columns
 from regionenum.network.layers import Network
 from regionenum.network.units import Floats, Ints
 
@@ -38,8 +40,11 @@ class Problem:
     @classmethod
     def over(cls, network: Network, domain: Domain) -> Problem:
         """The problem of a network over a domain; raises `InputError` if the domain does not fit."""
-        first = network.unit_layers[0] if network.unit_layers else None
-        return cls(network, domain.chart(network.input_shape, first))
+        chart = domain.chart(network.input_shape)
+        if chart.whole and network.unit_layers:
+            first = network.unit_layers[0]
+            chart = seen_by(first, chart, independent_columns(first.weight, chart.directions))
+        return cls(network, chart)
 
     @property
     def depth(self) -> int:

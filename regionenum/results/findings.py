@@ -12,7 +12,7 @@ import pyarrow.compute as pc
 
 from regionenum.choices import Record
 from regionenum.errors import InputError
-from regionenum.network.modular import MapDigests, distinct
+from regionenum.exact.maps import MapDigests, distinct
 from regionenum.results.patterns import Packing
 from regionenum.results.progress import Totals
 from regionenum.results.row_store import RecordedRows
@@ -109,7 +109,7 @@ class Findings:
     def distinct_maps(self) -> int:
         """Number of different affine functions, from the domain's coordinates to the output, among the regions.
 
-        Decided without a tolerance: the maps are compared modulo primes (`network/modular.py`). Reads the recorded rows
+        Decided without a tolerance: the maps are compared modulo primes (`exact/maps.py`). Reads the recorded rows
         part by part and keeps 16 bytes for each different map.
 
         Raises
