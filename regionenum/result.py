@@ -9,8 +9,6 @@ from dataclasses import dataclass
 from os import PathLike
 from typing import Any
 
-import pyarrow as pa
-
 from regionenum.analysis.plot import plot
 from regionenum.choices import Fill, Record
 from regionenum.domain import Domain
@@ -18,6 +16,7 @@ from regionenum.engine.interface import Counters, Statistics
 from regionenum.network.layers import Network
 from regionenum.results.findings import Findings, LayerSummary
 from regionenum.results.reader import read_run
+from regionenum.results.schema import Table
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -93,7 +92,7 @@ class Result:
         return self.findings.layers
 
     @property
-    def regions(self) -> pa.Table:
+    def regions(self) -> Table:
         """The table of regions: pattern, ranks, witness (`results/schema.py` describes the columns).
 
         Raises
@@ -104,7 +103,7 @@ class Result:
         return self.findings.regions
 
     @property
-    def cells(self) -> pa.Table:
+    def cells(self) -> Table:
         """The table of the cells of all layers, each with its parent.
 
         Raises

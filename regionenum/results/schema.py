@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -20,6 +20,9 @@ from regionenum.engine.interface import Cells, Problem
 from regionenum.errors import InputError
 from regionenum.network.units import Floats
 from regionenum.results.patterns import Packing
+
+Table: TypeAlias = pa.Table
+"""A table of recorded rows."""
 
 FORMAT_VERSION = 1
 """Version of the tables and of the run directory around them."""
