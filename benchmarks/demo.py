@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import argparse
 import sys
-import threading
 import time
 from pathlib import Path
 
@@ -22,9 +21,6 @@ from regionenum.errors import InputError
 
 CONFIGS = Path(__file__).resolve().parent.parent / "configs"
 DEFAULT = (CONFIGS / "iris.toml", CONFIGS / "wine.toml")
-
-PATIENCE = 2.0
-"""Seconds that loading compiled kernels takes at most; longer means that they are being compiled."""
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -53,20 +49,9 @@ def main(argv: list[str] | None = None) -> int:
 
 
 def prepare_kernels() -> None:
-    """Load the kernels by counting a network with a known answer; announce the wait if they are compiled first.
-
-    Whether they must be is known to numba alone, which compares what it finds with paths and dates; the delay tells.
-    """
-    announcement = threading.Timer(
-        PATIENCE, print, ["Compiling the kernels, once on this machine: about half a minute ..."], {"flush": True}
-    )
+    """Load the kernels by counting a network with a known answer."""
     start = time.perf_counter()
-    announcement.start()
-    try:
-        count = rn.enumerate_regions(star_network(), rn.Box(-1, 1)).count
-    finally:
-        announcement.cancel()
-        announcement.join()
+    count = rn.enumerate_regions(star_network(), rn.Box(-1, 1)).count
     if count != 5:
         raise rn.EngineError(f"the self-test finds {count} regions, not 5; run `regionenum doctor`")
     print(f"Kernels ready in {time.perf_counter() - start:.1f} s; self-test passed.", flush=True)

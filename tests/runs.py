@@ -2,7 +2,8 @@
 
 import json
 
-from regionenum.enumeration import enumerate_regions
+from regionenum.enumeration import Enumeration, Settings, follow
+from regionenum.parallel.driver import Budget
 from regionenum.results import writer
 from tests.line import LineEngine
 from tests.test_schema import BOX, NET
@@ -11,10 +12,16 @@ REGIONS, CELLS = 5, 8
 """Regions of the network over the box, and cells of its two layers."""
 
 
+def in_tasks_of(size, on_progress=None, **settings):
+    """Enumerate by tasks of that many regions."""
+    in_steps = Settings(engine=LineEngine(size), budget=Budget(0.0, 0.0), **settings)
+    follow(Enumeration(NET, BOX, in_steps), on_progress)
+
+
 def small_run(folder, monkeypatch, record):
     """A run directory of two parts."""
     monkeypatch.setattr(writer, "PART_ROWS", 3)
-    enumerate_regions(NET, BOX, record=record, out=folder, engine=LineEngine(size=2))
+    in_tasks_of(2, record=record, out=folder)
     return folder
 
 

@@ -13,12 +13,12 @@ from regionenum.cli.config import read_config, read_domain
 from regionenum.domain import Domain, domain_from
 from regionenum.domain import slice as slice_module
 from regionenum.domain.redundant import needed
-from regionenum.enumeration import Enumeration, follow
+from regionenum.enumeration import Enumeration, Settings, follow
 from regionenum.errors import InputError
 from regionenum.network.storage import save_npz
 from regionenum.parallel.driver import Budget
-from regionenum.parallel.parcel import unseal
 from regionenum.parallel.stop import Stop
+from regionenum.parallel.subtree_codec import decode_subtree
 from regionenum.results.patterns import Packing
 from regionenum.results.schema import fixed_array
 from tests.domains import random_relu
@@ -83,7 +83,7 @@ def test_witnesses_are_inputs_in_the_domain_with_their_pattern(domain, record):
 def test_run_directories_workers_and_resuming(domain, tmp_path):
     plain = rn.enumerate_regions(NET, domain, record="regions")
     out = tmp_path / "run"
-    begun = Enumeration(NET, domain, record="regions", out=out, stop=Stop(max_regions=1), budget=SMALL)
+    begun = Enumeration(NET, domain, Settings(record="regions", out=out, budget=SMALL), Stop(max_regions=1))
     follow(begun)
     assert not begun.result().complete
     assert 0 < begun.result().count < plain.count
@@ -119,9 +119,9 @@ def test_a_run_goes_on_where_other_half_spaces_are_kept(tmp_path, monkeypatch, s
         # cuts of the second layer come behind the constraints: stop where some of them are decided
         for limit in range(20, plain.count, 40):
             out = tmp_path / f"{first.__name__} {limit}"
-            begun = Enumeration(net, domain, record="regions", out=out, stop=Stop(max_regions=limit), budget=SMALL)
+            begun = Enumeration(net, domain, Settings(record="regions", out=out, budget=SMALL), Stop(max_regions=limit))
             follow(begun)
-            if any(unseal(parcel).layer == 1 for parcel in begun._ledger.waiting):
+            if any(decode_subtree(subtree).layer == 1 for subtree in begun._ledger.waiting):
                 break
         else:
             raise AssertionError("no run stopped in the second layer")

@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import numpy as np
 import pytest
 from hypothesis import HealthCheck, assume, example, given, settings
 
 from regionenum.domain import Box
 from regionenum.engine.compiled import CompiledEngine
-from regionenum.engine.interface import Batch, Problem, Record
+from regionenum.engine.interface import Problem, Record
 from regionenum.engine.reference import HighsEngine
 from regionenum.network.layers import Layer, Network
 from regionenum.network.units import RELU, Units
-from tests.exploring import ENGINES, Found, assert_witnesses, explore, same_statistics
+from tests.exploring import ENGINES, Found, assert_witnesses, explore, explore_at_most, same_statistics
 from tests.oracles import Pattern, exact_cells
 from tests.strategies import cases
 
@@ -34,33 +32,13 @@ def relu_chain(*maps: tuple[list[list[float]], list[float]]) -> Network:
     return Network(tuple(layers), (len(maps[0][0][0]),))
 
 
-def explore_at_most(name: str, problem: Problem, record: Record, most: int) -> Found | None:
-    """Explore, or None once there are more than `most` cells."""
-
-    class Capped:
-        name = "capped"
-
-        def explore(self, problem: Problem, record: Record = Record.NONE) -> Iterator[Batch]:
-            n_cells = 0
-            for batch in ENGINES[name]().explore(problem, record):
-                n_cells += int(batch.statistics.cells.sum())
-                if n_cells > most:
-                    raise OverflowError
-                yield batch
-
-    try:
-        return explore(Capped(), problem, record)
-    except OverflowError:
-        return None
-
-
 @BUDGET
 @given(cases())
 @example((relu_chain(([[1, 0], [0, 1], [0, -1]], [0, 0, 0]), ([[1, 0, 0], [1, -1, 1]], [0, 0])), Box(-7.0, 7.0)))
 def test_compiled_is_reference(case: Case) -> None:
     network, box = case
     problem = Problem.over(network, box)
-    compiled = explore_at_most("compiled", problem, Record.TREE, 3 * MOST)
+    compiled = explore_at_most(CompiledEngine(), problem, Record.TREE, 3 * MOST)
     assume(compiled is not None)
     assert compiled is not None
     reference = explore(HighsEngine(), problem, Record.TREE)

@@ -21,7 +21,7 @@ from regionenum.results.status import Activity, snapshot
 from regionenum.results.subject import Subject
 from regionenum.results.writer import RunWriter
 from tests.line import LineEngine
-from tests.runs import CELLS, REGIONS, parts, small_run
+from tests.runs import CELLS, REGIONS, in_tasks_of, parts, small_run
 from tests.test_schema import BOX, NET, some_cells
 
 
@@ -89,8 +89,9 @@ def test_every_prefix_of_a_run_is_valid(tmp_path, monkeypatch):
         assert len(result.regions) == result.count == progress.regions
         counts.append(result.count)
 
-    enumerate_regions(NET, BOX, record="tree", out=out, engine=LineEngine(size=1), on_progress=snapshot)
-    assert counts == [1, 2, 3, 4, 5, 5, 5]
+    in_tasks_of(1, snapshot, record="tree", out=out)
+    # the last result says only that nothing is left
+    assert counts == [1, 2, 3, 4, 5, 5]
     assert open_run(out).complete
 
 
@@ -98,14 +99,8 @@ def test_the_manifest_is_renewed_in_time(tmp_path, monkeypatch):
     monkeypatch.setattr(writer, "COMMIT_SECONDS", 0.0)
     monkeypatch.setattr(writer, "PROGRESS_SECONDS", 0.0)
     seen = []
-    enumerate_regions(
-        NET,
-        BOX,
-        out=tmp_path / "r",
-        engine=LineEngine(size=1),
-        on_progress=lambda p: seen.append(open_run(tmp_path / "r").count),
-    )
-    assert seen == [1, 2, 3, 4, 5, 5, 5]
+    in_tasks_of(1, lambda p: seen.append(open_run(tmp_path / "r").count), out=tmp_path / "r")
+    assert seen == [1, 2, 3, 4, 5, 5]
     assert len((tmp_path / "r" / "progress.jsonl").read_text().splitlines()) >= 7
 
 
@@ -134,7 +129,7 @@ def test_a_full_disk_is_one_sentence_and_leaves_a_valid_run(tmp_path, monkeypatc
 
     monkeypatch.setattr(pq, "write_table", full_at_the_second_part)
     with pytest.raises(RunError, match=r"writing failed \(No space left on device\); free space") as caught:
-        enumerate_regions(NET, BOX, record="tree", out=tmp_path / "run", engine=LineEngine(size=1))
+        in_tasks_of(1, record="tree", out=tmp_path / "run")
     assert "\n" not in str(caught.value)
     result = open_run(tmp_path / "run")
     assert not result.complete
@@ -153,8 +148,8 @@ def test_rows_of_an_interrupted_commit_are_written_once(tmp_path, monkeypatch):
     run_writer = RunWriter(tmp_path / "run", Subject(problem, BOX, Record.TREE, "line"), {})
     totals = Totals.of(problem)
     totals.statistics.cells[2, 1] = 2
-    assert run_writer.depository is not None
-    run_writer.add(run_writer.depository.deposit([some_cells()], 0))
+    assert run_writer.cell_store is not None
+    run_writer.add(run_writer.cell_store.store([some_cells()], 0))
 
     def interrupted(*_):
         raise KeyboardInterrupt

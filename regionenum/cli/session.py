@@ -14,7 +14,7 @@ from regionenum.cli.limits import STOPPED, Limits
 from regionenum.cli.progress import progress_display
 from regionenum.cli.tables import print_result
 from regionenum.domain import Domain
-from regionenum.enumeration import Enumeration, ExecutorOf, follow, refuse_unavailable
+from regionenum.enumeration import Enumeration, ExecutorOf, Settings, follow, refuse_unavailable
 from regionenum.network.layers import Network
 
 if TYPE_CHECKING:
@@ -73,19 +73,17 @@ def run_session(
     refuse_unavailable(exact=request.exact)
     stop = limits.stop()
     with stop.listening():
-        enumeration = Enumeration(
-            request.network,
-            request.domain,
+        settings = Settings(
             record=request.record,
             out=request.out,
             engine=request.engine,
-            config=request.config(),
             workers=1 if ranks else limits.n_workers(),
-            executor=_on_ranks(ranks) if ranks else None,
             resume=request.resume,
-            stop=stop,
+            config=request.config(),
             commit_seconds=limits.commit_seconds,
+            executor=_on_ranks(ranks) if ranks else None,
         )
+        enumeration = Enumeration(request.network, request.domain, settings, stop)
         try:
             with progress_display(sys.stderr) as show:
                 follow(enumeration, show)

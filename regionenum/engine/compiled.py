@@ -6,19 +6,21 @@ lies within `cut_kernel.DOUBT` of zero is counted as doubtful, in `Counters.doub
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import logging
 from contextlib import suppress
+from functools import cache
 
 import numpy as np
 
 from regionenum.domain import Box
-from regionenum.engine import cut_kernel, policy
+from regionenum.engine import policy
 from regionenum.engine.dual_kernel import DECIDED_AT_ENTRY
 from regionenum.engine.interface import (
     Batch,
     Cells,
     Counters,
     OpenCell,
+    Options,
     Problem,
     Record,
     Rest,
@@ -26,7 +28,6 @@ from regionenum.engine.interface import (
     Subtree,
     cell_name,
 )
-from regionenum.engine.pace import Pace
 from regionenum.engine.simplex_kernel import N_BASIC, N_ROWS, ROW_VAR, SIZE, locate, witness_point
 from regionenum.engine.subtree_kernel import OPEN_DECISION, load, load_domain
 from regionenum.engine.tables import CUT, GROUP, UNIT, Tables, make_tables
@@ -58,52 +59,34 @@ from regionenum.errors import EngineError
 from regionenum.network.layers import Layer, Network
 from regionenum.network.units import RELU, Floats, Ints, Units
 
-BATCH_SECONDS = 0.25
 BUFFER_BYTES = 8 << 20
+
+_log = logging.getLogger(__name__)
 
 
 class CompiledEngine:
     """Depth-first walk with one bounded simplex dictionary per cell (see `simplex_kernel`), compiled by numba."""
 
     name = "compiled"
+    splittable = True
 
-    def explorer(self, problem: Problem, record: Record = Record.NONE) -> CompiledExplorer:
-        """An explorer of subtrees of a problem that has at least one unit layer."""
-        return CompiledExplorer(problem, record)
-
-    def explore(self, problem: Problem, record: Record = Record.NONE) -> Iterator[Batch]:
-        """Yield batches until the tree is exhausted (`interface.Engine.explore`).
-
-        Raises
-        ------
-        EngineError
-            If the simplex method breaks down on a cell.
-        """
-        if problem.depth == 0:
-            yield whole_domain(problem, record)
-            return
-        explorer = self.explorer(problem, record)
-        explorer.start(explorer.root)
-        cells = None if record is Record.NONE else explorer.take_cells()
-        yield Batch(Statistics.domain(problem.depth, problem.dim), cells=cells)
-        pace = Pace(BATCH_SECONDS)
-        while not explorer.finished:
-            batch = explorer.step(pace.begin())
-            pace.end(cut_short=explorer.finished)
-            if explorer.finished:
-                for cell in explorer.rest().open_cells:
-                    batch.statistics.close(cell)
-            yield batch
+    def explorer(self, problem: Problem, options: Options) -> CompiledExplorer:
+        """An explorer of subtrees of a problem that has at least one unit layer; see `load_kernels` for how long it takes."""
+        load_kernels()
+        return CompiledExplorer(problem, options)
 
 
+@cache
 def load_kernels() -> None:
-    """Load the compiled kernels; where they are not on disk yet, compile them first, for half a minute."""
+    """Load the compiled kernels, once in a process; where they are not on disk yet, compile them first, for a minute."""
+    if not (on_disk := policy.are_on_disk()):
+        _log.warning("regionenum: compiling the kernels, once on this machine; this takes about a minute")
     layer = Layer("layer", np.ones((1, 1)), np.zeros(1), Units.pointwise(RELU, 1))
-    explorer = CompiledEngine().explorer(Problem.over(Network((layer,), (1,)), Box(-1.0, 1.0)))
+    explorer = CompiledExplorer(Problem.over(Network((layer,), (1,)), Box(-1.0, 1.0)), Options())
     explorer.start(explorer.root)
     explorer.step(1)
     explorer.rest()
-    if not policy.are_on_disk():
+    if not on_disk:
         # a folder that others compiled for, and that cannot be written, only makes the next start slower
         with suppress(PermissionError):
             policy.note_on_disk()
@@ -112,12 +95,12 @@ def load_kernels() -> None:
 class CompiledExplorer:
     """Explores subtrees of one problem (`interface.Explorer`)."""
 
-    def __init__(self, problem: Problem, record: Record) -> None:
-        self._problem, self._record = problem, record
+    def __init__(self, problem: Problem, options: Options) -> None:
+        self._problem, self._record = problem, options.record
         self._tables = make_tables(problem)
         self._first_constraint = int(self._tables.at[1, CUT]) - len(problem.chart.half_spaces)
         self._domain: tuple[Floats, Ints] | None = None
-        rows = _buffer_rows(self._tables) if record != Record.NONE else 0
+        rows = _buffer_rows(self._tables) if options.record != Record.NONE else 0
         self._walk = make_walk(problem, self._tables, rows)
         self._subtree = self.root
         self._finished, self._first_number = True, 0
@@ -279,17 +262,9 @@ class CompiledExplorer:
         """Take statistics, counters and rows out of the walk, and zero them there."""
         tally = self._walk.tally
         statistics = Statistics(*tally.statistics.copy())
-        count = tally.counters
-        counters = Counters(
-            tests=int(count[cut_kernel.TESTS]),
-            lps=int(count[cut_kernel.LPS]),
-            pivots=int(count[cut_kernel.PIVOTS]),
-            reused=int(count[cut_kernel.REUSED]),
-            doubtful=int(count[cut_kernel.DOUBTFUL]),
-            doubtful_ranks=int(count[cut_kernel.DOUBTFUL_RANKS]),
-        )
+        counters = Counters.of(tally.counters)
         tally.statistics[...] = 0
-        count[...] = 0
+        tally.counters[...] = 0
         return Batch(statistics, counters, None if self._record == Record.NONE else self.take_cells())
 
     def take_cells(self) -> Cells:
@@ -316,21 +291,3 @@ class CompiledExplorer:
 def _buffer_rows(tables: Tables) -> int:
     width = 2 * int(tables.at[-1, UNIT]) + 8 * tables.dim + 2 * tables.depth + 18
     return int(np.clip(BUFFER_BYTES // width, 1, 65536))
-
-
-def whole_domain(problem: Problem, record: Record) -> Batch:
-    """The one region of a network without units."""
-    statistics = Statistics.domain(0, problem.dim)
-    if record == Record.NONE:
-        return Batch(statistics)
-    return Batch(
-        statistics,
-        cells=Cells(
-            layer=np.full(1, -1, np.int16),
-            cell=np.zeros(1, np.int64),
-            parent=np.full(1, -1, np.int64),
-            pieces=np.zeros((1, 0), np.uint16),
-            ranks=np.zeros((1, 0), np.uint16),
-            witness=problem.chart.inside[None, :].copy(),
-        ),
-    )

@@ -9,6 +9,7 @@ could have made it.
 
 from __future__ import annotations
 
+from regionenum.engine.counters import DOUBTFUL, LPS, PIVOTS, TESTS
 from regionenum.engine.policy import kernel
 from regionenum.engine.simplex_kernel import (
     AGE,
@@ -42,9 +43,6 @@ CUT_TOL = 2e-11
 DOUBT = 1e-9
 
 DECIDED, CUTS_CELL, BROKEN = 0, 1, 2
-
-TESTS, LPS, PIVOTS, REUSED, DOUBTFUL, DOUBTFUL_RANKS, N_COUNTERS = 0, 1, 2, 3, 4, 5, 6
-"""Places in the array of counters."""
 
 
 @kernel

@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from regionenum.engine.cut_kernel import BROKEN, CUTS_CELL, DECIDED, DOUBTFUL, probe, restrict
+from regionenum.engine.counters import DOUBTFUL
+from regionenum.engine.cut_kernel import BROKEN, CUTS_CELL, DECIDED, probe, restrict
 from regionenum.engine.layer_kernel import norm, read_difference, read_row, scale_normal, slope_and_level
 from regionenum.engine.policy import kernel
 from regionenum.engine.refresh_kernel import refresh

@@ -38,7 +38,8 @@ def cache_folder() -> Path:
 
 
 def _sources() -> list[Path]:
-    return [Path(__file__), *sorted(Path(__file__).parent.glob("*_kernel.py"))]
+    folder = Path(__file__).parent
+    return [Path(__file__), folder / "counters.py", *sorted(folder.glob("*_kernel.py"))]
 
 
 def _ready() -> Path:

@@ -9,7 +9,6 @@ weights.
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
@@ -18,12 +17,23 @@ import scipy.sparse as sp
 
 from regionenum.domain.half_spaces import UNIT_ROUNDOFF, HalfSpaces
 from regionenum.engine.ball import DOUBT, RADIUS, Ball, BallSolver
-from regionenum.engine.interface import Batch, Cells, Counters, Problem, Record, Statistics
+from regionenum.engine.interface import (
+    Batch,
+    Cells,
+    Counters,
+    OpenCell,
+    Options,
+    Problem,
+    Record,
+    Rest,
+    Statistics,
+    Subtree,
+)
 from regionenum.network.layers import Layer
 from regionenum.network.units import MAXIMUM, Floats, Ints
 
-BATCH_SECONDS = 0.5
 BATCH_ROWS = 4096
+"""Most recorded rows of a batch."""
 
 
 @dataclass(frozen=True)
@@ -91,12 +101,56 @@ class HighsEngine:
     """The reference engine. Decides every split by the largest inscribed ball; see `ball.py` for what is doubtful."""
 
     name = "highs"
+    splittable = False
 
-    def explore(self, problem: Problem, record: Record = Record.NONE) -> Iterator[Batch]:
-        """Walk the tree depth first; see `Engine.explore`."""
-        walk = _Walk(problem, record)
-        yield from walk.run()
-        yield walk.take_batch()
+    def explorer(self, problem: Problem, options: Options) -> HighsExplorer:
+        """An explorer of the whole tree of a problem that has at least one unit layer."""
+        return HighsExplorer(problem, options)
+
+
+class HighsExplorer:
+    """Walks the tree of one problem depth first (`interface.Explorer`); its one subtree is the whole tree."""
+
+    def __init__(self, problem: Problem, options: Options) -> None:
+        self._problem, self._options = problem, options
+        self._walk: _Walk | None = None
+
+    @property
+    def root(self) -> Subtree:
+        """The whole domain."""
+        return Subtree.undivided()
+
+    @property
+    def finished(self) -> bool:
+        """Whether the tree is exhausted."""
+        return self._walk is None or self._walk.finished
+
+    def start(self, subtree: Subtree, first_number: int = 0) -> None:
+        """Begin the tree, or go on where `rest` broke off."""
+        if self._walk is None:
+            self._walk = _Walk(self._problem, self._options.record, first_number)
+
+    def step(self, tests: int) -> Batch:
+        """Explore on, for about that many tests.
+
+        Raises
+        ------
+        EngineError
+            If HiGHS fails on a linear program.
+        """
+        if self._walk is None:
+            raise ValueError("an explorer makes steps after `start`")
+        return self._walk.step(tests)
+
+    def rest(self) -> Rest:
+        """The whole tree, as long as it is not exhausted."""
+        if self._walk is None:
+            return Rest([], [])
+        if not self._walk.finished:
+            return Rest([self.root], [])
+        domain = OpenCell(self.root.cell, 0, self._problem.dim, self._walk.children_of_domain)
+        self._walk = None
+        return Rest([], [domain])
 
 
 @dataclass
@@ -109,18 +163,36 @@ class _Frame:
 
 
 class _Walk:
-    """State of one exploration: the solver, and what was found since the last batch."""
+    """State of one walk: the solver, and what was found since the last batch.
 
-    def __init__(self, problem: Problem, record: Record) -> None:
+    Attributes
+    ----------
+    finished : whether the tree is exhausted
+    children_of_domain : of a finished walk; the domain itself is left out of the statistics (`interface.Explorer`)
+    """
+
+    def __init__(self, problem: Problem, record: Record, first_number: int) -> None:
         self.problem = problem
         self.record = record
         self.layers = problem.network.unit_layers
         self.solver = BallSolver(problem.dim, whole=problem.chart.whole)
-        self.n_cells = 0
+        self.next_number = first_number
+        self.finished = False
+        self.children_of_domain = 0
         self._start_batch()
+        self._visits = self._visit_all()
 
-    def run(self) -> Iterator[Batch]:
-        """Depth first, with one frame per layer: the stack does not grow with the number of units."""
+    def step(self, tests: int) -> Batch:
+        """Visit cells until about that many tests are made; a visit counts as a test too, since it takes as long."""
+        for visits, _ in enumerate(self._visits, 1):
+            if self.counters.tests + visits >= tests or len(self.found) >= BATCH_ROWS:
+                break
+        else:
+            self.finished = True
+        return self._take_batch()
+
+    def _visit_all(self) -> Iterator[None]:
+        """Depth first, with one frame per layer: the stack does not grow with the number of units. Yields at every cell."""
         stack = [self._frame(self._root())]
         while stack:
             frame = stack[-1]
@@ -130,10 +202,9 @@ class _Walk:
             else:
                 frame.n_children += 1
                 stack.append(self._frame(child))
-            if len(self.found) >= BATCH_ROWS or time.monotonic() - self.since > BATCH_SECONDS:
-                yield self.take_batch()
+            yield
 
-    def take_batch(self) -> Batch:
+    def _take_batch(self) -> Batch:
         """What was found since the last batch."""
         cells = None if self.record is Record.NONE else self._table()
         batch = Batch(self.statistics, self.counters, cells)
@@ -144,7 +215,6 @@ class _Walk:
         self.statistics = Statistics.zeros(self.problem.depth, self.problem.dim)
         self.counters = Counters()
         self.found: list[_Cell] = []
-        self.since = time.monotonic()
 
     def _root(self) -> _Cell:
         chart, dim = self.problem.chart, self.problem.dim
@@ -163,21 +233,21 @@ class _Walk:
         return _Cell(sides, ball, (), _Map(value, error), -1, -1, ())
 
     def _frame(self, cell: _Cell) -> _Frame:
-        """Enter a cell: keep it if it is to be recorded, before its descendants."""
+        """Enter a cell: count it, and keep it if it is to be recorded, before its descendants."""
         depth = len(cell.ranks)
-        is_region = depth == len(self.layers)
-        if (is_region and self.record is not Record.NONE) or (self.record is Record.TREE and depth > 0):
-            self.found.append(cell)
+        if depth:
+            self.statistics.cells[depth, cell.ranks[-1]] += 1
+            if self.record is Record.TREE or (self.record is Record.REGIONS and depth == len(self.layers)):
+                self.found.append(cell)
         return _Frame(cell, self._children(cell, self.layers[depth]) if depth < len(self.layers) else iter(()))
 
     def _finish(self, frame: _Frame) -> None:
-        """Count a cell whose children are all known."""
+        """Add the children of a cell, which are all known by now."""
         cell, depth = frame.cell, len(frame.cell.ranks)
-        at = depth, cell.ranks[-1] if cell.ranks else self.problem.dim
-        self.statistics.cells[at] += 1
-        self.statistics.children[at] += frame.n_children
-        self.statistics.max_children[at] = max(self.statistics.max_children[at], frame.n_children)
-        self.statistics.unsplit[at] += frame.n_children == 1
+        if depth:
+            self.statistics.close(OpenCell(b"", depth, cell.ranks[-1], frame.n_children))
+        else:
+            self.children_of_domain = frame.n_children
 
     def _table(self) -> Cells:
         found, n_units = self.found, sum(self.problem.n_units)
@@ -188,7 +258,7 @@ class _Walk:
             ranks[k, : len(cell.ranks)] = cell.ranks
         return Cells(
             layer=np.array([len(cell.ranks) - 1 for cell in found], np.int16),
-            cell=np.array([max(cell.number, 0) for cell in found], np.int64),
+            cell=np.array([cell.number for cell in found], np.int64),
             parent=np.array([cell.parent for cell in found], np.int64),
             pieces=pieces,
             ranks=ranks,
@@ -281,7 +351,7 @@ class _Walk:
         output = _output(cell.map, layer, cell.pieces[len(parent.pieces) :])
         rank, doubtful = numerical_rank(output.value[:, :-1], output.error[:, :-1])
         self.counters.doubtful_ranks += doubtful
-        number, self.n_cells = self.n_cells, self.n_cells + 1
+        number, self.next_number = self.next_number, self.next_number + 1
         return replace(
             cell,
             # The ball that proved the cell stays if HiGHS finds no larger one.

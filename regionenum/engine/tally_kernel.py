@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from regionenum.engine.cut_kernel import DOUBTFUL_RANKS
+from regionenum.engine.counters import DOUBTFUL_RANKS
 from regionenum.engine.policy import kernel
 from regionenum.engine.rank_kernel import layer_rank
 from regionenum.engine.walk_state import (

@@ -12,7 +12,8 @@ DONE    the cell is a cell of this layer: its rank is found, it is counted, and 
 
 from __future__ import annotations
 
-from regionenum.engine.cut_kernel import BROKEN, DECIDED, DOUBT, DOUBTFUL, REUSED, TESTS, probe, split
+from regionenum.engine.counters import DOUBTFUL, REUSED, TESTS
+from regionenum.engine.cut_kernel import BROKEN, DECIDED, DOUBT, probe, split
 from regionenum.engine.dual_kernel import DECIDED_AT_ENTRY, forget, give_slot, implied, learn
 from regionenum.engine.group_kernel import decide_groups
 from regionenum.engine.layer_kernel import norm, piece, pull_back, read_cut, scale_normal, slope_and_level

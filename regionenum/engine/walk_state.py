@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from regionenum.engine.cut_kernel import N_COUNTERS
+from regionenum.engine.counters import N_COUNTERS
 from regionenum.engine.dual_kernel import Duals, make_duals
 from regionenum.engine.interface import Problem
 from regionenum.engine.layer_kernel import Images, make_images
@@ -38,7 +38,7 @@ class Tally(NamedTuple):
 
     statistics: Ints  # (STATISTICS, depth + 1, free + 1)
     path: Ints  # (PATH_FIELDS, depth + 1)
-    counters: Ints  # see cut_kernel
+    counters: Ints  # (N_COUNTERS,)
 
 
 class Rows(NamedTuple):

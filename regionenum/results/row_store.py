@@ -40,7 +40,7 @@ class RowStore:
     parts: Path | None = None
     prefix: str = ""
 
-    def deposit(self, cells: list[Cells], task: int) -> pa.Table | Part:
+    def store(self, cells: list[Cells], task: int) -> pa.Table | Part:
         """Put the cells of a task away."""
         layout = Layout.of(self.problem)
         tables = [layout.table(c, self.problem.chart.to_input(c.witness), self.record) for c in cells]
@@ -127,12 +127,12 @@ class MemorySink:
     """Keeps recorded rows in memory."""
 
     def __init__(self, problem: Problem, record: Record) -> None:
-        self.depository = RowStore(problem, record) if record is not Record.NONE else None
+        self.cell_store = RowStore(problem, record) if record is not Record.NONE else None
         self.rows = RowsInMemory()
 
-    def add(self, deposit: pa.Table) -> None:
+    def add(self, stored: pa.Table) -> None:
         """Keep recorded rows."""
-        self.rows.kept.append(deposit)
+        self.rows.kept.append(stored)
 
     def commit_due(self) -> bool:
         """Nothing is due in memory."""

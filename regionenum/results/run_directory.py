@@ -77,9 +77,10 @@ def refuse_other(directory: Path, manifest: Manifest, subject: Subject) -> None:
     )
     for what, there, here, why in same:
         if there != here:
+            theirs, ours = _where_they_differ(there, here)
             raise InputError(
-                f"{directory} holds a run with another {what} ({_short(there)}, not {_short(here)}); usually {why}: "
-                "give a new folder, or the original"
+                f"{directory} holds a run with another {what} ({theirs}, not {ours}); usually {why}: give a new folder, "
+                "or the original"
             )
     if not manifest.complete and not manifest.frontier:
         raise InputError(
@@ -117,8 +118,18 @@ def _text(domain: dict[str, Any]) -> str:
     return ", ".join(f"{key} {value}" for key, value in domain.items())
 
 
-def _short(text: str) -> str:
-    return text if len(text) <= 60 else f"{text[:40]}..."
+def _where_they_differ(there: str, here: str) -> tuple[str, str]:
+    """Two texts for one sentence: the whole of them, or of long ones the part that holds the first difference."""
+    differs = (k for k, (a, b) in enumerate(zip(there, here, strict=False)) if a != b)
+    place = next(differs, min(len(there), len(here)))
+    return _part(there, place), _part(here, place)
+
+
+def _part(text: str, place: int) -> str:
+    if len(text) <= 60:
+        return text
+    start = 0 if place < 30 else min(place - 20, len(text) - 40)
+    return f"{'...' if start else ''}{text[start : start + 40]}{'...' if start + 40 < len(text) else ''}"
 
 
 @contextmanager

@@ -134,7 +134,7 @@ class RunWriter:
                 write_atomically(directory / name, _json(_provenance()))
             undo.pop_all()
         kept = subject.record is not Record.NONE
-        self.depository = RowStore(subject.problem, subject.record, directory / PARTS, self._prefix) if kept else None
+        self.cell_store = RowStore(subject.problem, subject.record, directory / PARTS, self._prefix) if kept else None
         self._board = StatusBoard(directory, self._manifest.attempt, self.totals.regions)
 
     def _fresh(self, config: dict[str, Any]) -> Manifest:
@@ -185,14 +185,14 @@ class RunWriter:
         """The committed rows."""
         return RowsInParts(self._directory / PARTS, self._manifest.parts, self._layout, self._subject.record)
 
-    def add(self, deposit: pa.Table | Part) -> None:
-        """Take what a worker deposited; it is in the run after the next commit."""
-        if isinstance(deposit, Part):
-            self._written.append(deposit)
+    def add(self, stored: pa.Table | Part) -> None:
+        """Take what a worker stored; it is in the run after the next commit."""
+        if isinstance(stored, Part):
+            self._written.append(stored)
             return
         # a table that was pickled on its way from the worker has forgotten that list items are never null
-        self._pending.append(deposit.cast(self._layout.schema(self._subject.record)))
-        self._pending_rows += deposit.num_rows
+        self._pending.append(stored.cast(self._layout.schema(self._subject.record)))
+        self._pending_rows += stored.num_rows
 
     def commit_due(self) -> bool:
         """Whether enough time has passed, or enough rows are pending."""

@@ -1,7 +1,7 @@
-"""Subtrees as the driver holds them: sealed.
+"""Subtrees as bytes: how they travel, how the driver holds them, and how a journal keeps them.
 
 The driver never looks into a subtree. It needs to know only in which cell it lies, to see when that cell's children are
-all counted, and roughly how large it is. So workers seal the subtrees that they give back and open those they are
+all counted, and roughly how large it is. So workers encode the subtrees that they give back and decode those they are
 given, and the driver's work for each is a few microseconds.
 """
 
@@ -13,25 +13,28 @@ import numpy as np
 from regionenum.engine.interface import Subtree
 
 
-class Parcel(msgspec.Struct, array_like=True, frozen=True):
-    """A sealed subtree.
+class EncodedSubtree(msgspec.Struct, array_like=True, frozen=True):
+    """A subtree as the driver holds it.
 
     Attributes
     ----------
-    cell : name of its cell (`Subtree.cell`)
-    content : what `unseal` opens
-    depth : a guess: the subtree is about 2^-depth of the tree. The root has depth 0; of what is left of a subtree
-        of depth d, in the order of a stack, the k-th from the bottom (k = 0, 1, ..) has depth d + 1 + k
+    cell : bytes
+        Name of its cell (`Subtree.cell`).
+    content : bytes
+        What `decode_subtree` reads.
+    halvings : int
+        A guess of its size: it is about 2^-halvings of the tree. The root has 0; of what is left of a subtree with h, in
+        the order of a stack, the k-th from the bottom (k = 0, 1, ..) has h + 1 + k.
     """
 
     cell: bytes
     content: bytes
-    depth: int
+    halvings: int
 
     @property
     def weight(self) -> float:
-        """2^-depth."""
-        return float(2.0**-self.depth)
+        """2^-halvings."""
+        return float(2.0**-self.halvings)
 
 
 class _Content(msgspec.Struct, array_like=True, frozen=True):
@@ -47,8 +50,8 @@ _encode = msgspec.msgpack.Encoder().encode
 _decode = msgspec.msgpack.Decoder(_Content).decode
 
 
-def seal(subtree: Subtree, depth: int = 0) -> Parcel:
-    """Seal a subtree; little-endian throughout."""
+def encode_subtree(subtree: Subtree, halvings: int = 0) -> EncodedSubtree:
+    """A subtree as bytes, little-endian throughout; `halvings` as in `EncodedSubtree`."""
     content = _Content(
         subtree.layer,
         subtree.sides.astype("<i1").tobytes(),
@@ -57,12 +60,12 @@ def seal(subtree: Subtree, depth: int = 0) -> Parcel:
         subtree.witness.astype("<f8").tobytes(),
         subtree.parent,
     )
-    return Parcel(subtree.cell, _encode(content), depth)
+    return EncodedSubtree(subtree.cell, _encode(content), halvings)
 
 
-def unseal(parcel: Parcel) -> Subtree:
-    """The subtree in a parcel."""
-    content = _decode(parcel.content)
+def decode_subtree(encoded: EncodedSubtree) -> Subtree:
+    """The inverse of `encode_subtree`."""
+    content = _decode(encoded.content)
     return Subtree(
         content.layer,
         np.frombuffer(content.sides, "<i1").astype(np.int8),
