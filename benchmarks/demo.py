@@ -14,8 +14,9 @@ from pathlib import Path
 import regionenum as rn
 from regionenum.cli.config import read_config
 from regionenum.cli.doctor import star_network
-from regionenum.cli.model import describe_model, model_options, read_model
-from regionenum.cli.session import run_session
+from regionenum.cli.limits import Limits
+from regionenum.cli.model import ModelOptions
+from regionenum.cli.session import Request, run_session
 from regionenum.errors import InputError
 
 CONFIGS = Path(__file__).resolve().parent.parent / "configs"
@@ -31,16 +32,17 @@ def main(argv: list[str] | None = None) -> int:
     for path in options.configs:
         print(f"\n{'-' * 100}\n{leading_comment(path)}\n", flush=True)
         config = read_config(path)
-        model = model_options(config)
-        code = run_session(
-            read_model(**model),
-            config.domain.build(),
-            model=describe_model(**model),
+        model = ModelOptions.of(config)
+        request = Request(
+            network=model.read(),
+            domain=config.domain.build(),
             record=config.record,
             engine=config.engine,
             out=None,
+            model=model.describe(),
             exact=config.exact,
         )
+        code = run_session(request, Limits())
         if code:
             return code
     return 0

@@ -26,7 +26,7 @@ from regionenum.enumeration import Enumeration, Settings, follow
 from regionenum.network.storage import save_npz
 from regionenum.parallel.stop import Stop
 from regionenum.results import writer
-from regionenum.results.deposit import write_part
+from regionenum.results.row_store import write_part
 
 
 def main(argv: list[str] | None = None) -> int:

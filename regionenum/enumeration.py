@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from regionenum.domain import Domain
+from regionenum.engine.by_name import engine_by_name
 from regionenum.engine.explore import open_explorer
 from regionenum.engine.interface import Engine, Options, Problem, Record, Statistics
 from regionenum.errors import InputError
@@ -27,15 +28,14 @@ from regionenum.parallel.local import ProcessExecutor, SerialExecutor
 from regionenum.parallel.runner import TaskRunner
 from regionenum.parallel.stop import Stop
 from regionenum.parallel.subtree_codec import encode_subtree
-from regionenum.results.deposit import MemorySink
+from regionenum.result import Result
+from regionenum.results.findings import Findings
 from regionenum.results.progress import Progress, Totals
+from regionenum.results.row_store import MemorySink
 from regionenum.results.sink import Sink
 from regionenum.results.status import Activity, WorkerStatus
-from regionenum.results.summary import Result
+from regionenum.results.subject import Subject
 from regionenum.results.writer import RunWriter
-
-ENGINES = ("compiled", "highs")
-"""Names of the engines: the compiled one, and the slow, independent reference on HiGHS."""
 
 ExecutorOf = Callable[[Callable[[], TaskRunner]], Executor]
 """Makes an executor, given what makes a task runner in each worker."""
@@ -121,10 +121,7 @@ class Enumeration:
             return
         writer = self._sink = RunWriter(
             Path(settings.out),
-            self._problem,
-            domain,
-            self._options.record,
-            self._engine.name,
+            self._subject(),
             settings.config or self._described(settings.out),
             resume=settings.resume,
             commit_seconds=settings.commit_seconds,
@@ -236,19 +233,10 @@ class Enumeration:
 
     def result(self) -> Result:
         """What was found so far."""
-        totals = self._totals
-        return Result(
-            network=self._network,
-            domain=self._domain,
-            record=self._options.record,
-            engine=self._engine.name,
-            statistics=totals.statistics,
-            counters=totals.counters,
-            seconds=totals.seconds,
-            complete=totals.complete,
-            exact=False,
-            rows=self._sink.rows,
-        )
+        return Result(Findings(self._subject(), self._totals, self._sink.rows))
+
+    def _subject(self) -> Subject:
+        return Subject(self._problem, self._domain, self._options.record, self._engine.name)
 
 
 def enumerate_regions(
@@ -352,19 +340,6 @@ def refuse_unavailable(*, exact: bool = False) -> None:
             "exact=True: certified decisions are not available yet; use exact=False, doubtful decisions are counted in "
             "the summary"
         )
-
-
-def engine_by_name(name: str) -> Engine:
-    """The engine of a name; imports only that engine."""
-    if name == "compiled":
-        from regionenum.engine.compiled import CompiledEngine
-
-        return CompiledEngine()
-    if name == "highs":
-        from regionenum.engine.reference import HighsEngine
-
-        return HighsEngine()
-    raise InputError(f'engine "{name}" is unknown; use one of {", ".join(ENGINES)}')
 
 
 def _record(name: str) -> Record:

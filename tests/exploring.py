@@ -84,7 +84,7 @@ def check_totals(problem: Problem, found: Found, record: Record) -> None:
     if not problem.chart.whole:
         extra = problem.chart.half_spaces
         assert np.all((witness > 0) & (witness < 1))
-        assert np.all(witness @ extra.normal.T < extra.level)
+        assert np.all(extra.slack(witness) > 0)
 
 
 def same_statistics(a: Statistics, b: Statistics) -> bool:

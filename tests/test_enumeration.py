@@ -9,8 +9,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import regionenum as rn
+from regionenum.choices import EngineName
 from regionenum.cli.doctor import star_network
-from regionenum.enumeration import ENGINES, Enumeration, Settings, engine_by_name, enumerate_regions, follow
+from regionenum.engine.by_name import engine_by_name
+from regionenum.enumeration import Enumeration, Settings, enumerate_regions, follow
 from regionenum.exact.residues import PRIMES
 from regionenum.parallel.driver import Budget
 from regionenum.results.patterns import Packing
@@ -147,14 +149,14 @@ def test_every_commit_of_the_compiled_engine_is_valid(tmp_path, monkeypatch, rec
 def test_without_recording_no_rows_are_kept():
     enumeration = Enumeration(NET, BOX, Settings(engine=LineEngine()))
     assert [p.regions for p in enumeration.run()][-1] == 5
-    assert list(enumeration.result().rows.tables()) == []
+    assert list(enumeration.result().findings.rows.tables()) == []
 
 
 def patterns_of(result):
     return sorted(result.regions.column("pattern").to_pylist())
 
 
-@pytest.mark.parametrize("engine", ENGINES)
+@pytest.mark.parametrize("engine", EngineName)
 def test_engines_agree_with_the_line_oracle(engine):
     expected = enumerate_regions(NET, BOX, record="tree", engine=LineEngine())
     result = enumerate_regions(NET, BOX, record="tree", engine=engine)
@@ -183,7 +185,7 @@ def test_random_dyadic_networks_on_a_line(seed):
     assert result.distinct_maps() == expected.distinct_maps()
 
 
-@pytest.mark.parametrize("engine", ENGINES)
+@pytest.mark.parametrize("engine", EngineName)
 def test_the_star(engine, tmp_path):
     """max(-y, min(0, -x)): 5 regions, 3 maps, in memory and on disk."""
     result = enumerate_regions(star_network(), rn.Box(-1, 1), record="regions", engine=engine, out=tmp_path / "run")

@@ -16,9 +16,9 @@ import regionenum as rn
 from regionenum.cli import main
 from regionenum.enumeration import Enumeration, Settings, enumerate_regions, follow
 from regionenum.parallel.stop import Stop
-from regionenum.results.files import is_held
+from regionenum.results.run_directory import is_held
 from tests.exploring import same_statistics
-from tests.running import SMALL, check_same, no_strays, sorted_rows
+from tests.runs import SMALL, check_same, no_strays, sorted_rows
 
 
 def test_stopped_again_and_again(known, tmp_path, short_steps):

@@ -10,10 +10,10 @@ import pytest
 import regionenum as rn
 from regionenum.enumeration import Enumeration, Settings, enumerate_regions
 from regionenum.parallel import journal
-from regionenum.results import files
-from regionenum.results.files import is_held
+from regionenum.results import run_directory
+from regionenum.results.run_directory import is_held
 from tests.line import relu_chain
-from tests.running import no_strays
+from tests.runs import no_strays
 from tests.test_schema import BOX, NET
 
 
@@ -89,7 +89,7 @@ def test_nothing_to_resume(tmp_path):
 
 
 def test_two_writers_are_refused(stopped, monkeypatch):
-    monkeypatch.setattr(files, "LOCK_SECONDS", 0.1)
+    monkeypatch.setattr(run_directory, "LOCK_SECONDS", 0.1)
     settings = Settings(record="regions", out=stopped, resume=True)
     first = Enumeration(NET, BOX, settings)
     with closing(first):

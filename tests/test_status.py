@@ -9,8 +9,8 @@ from regionenum.cli import main
 from regionenum.enumeration import Enumeration, Settings, enumerate_regions, follow
 from regionenum.parallel import estimate as estimate_module
 from regionenum.parallel.stop import Stop
-from regionenum.results.files import is_held
-from tests.running import SMALL, found_some, slow_model, start, status, wait_until
+from regionenum.results.run_directory import is_held
+from tests.runs import SMALL, found_some, slow_model, start, status, wait_until
 from tests.test_schema import BOX, NET
 
 

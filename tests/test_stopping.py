@@ -13,9 +13,9 @@ from regionenum.engine.compiled import CompiledEngine
 from regionenum.enumeration import Enumeration, Settings, enumerate_regions, follow
 from regionenum.network.storage import save_npz
 from regionenum.parallel.stop import Stop
-from regionenum.results.files import is_held
+from regionenum.results.run_directory import is_held
 from tests.exploring import same_statistics
-from tests.running import SMALL, found_some, slow_model, start, wait_until
+from tests.runs import SMALL, found_some, slow_model, start, wait_until
 from tests.test_schema import BOX, NET
 
 

@@ -10,7 +10,7 @@ import regionenum as rn
 from regionenum.cli import main
 from regionenum.engine.compiled import CompiledEngine
 from regionenum.enumeration import Enumeration, Settings, enumerate_regions, follow
-from tests.running import SMALL, check_same
+from tests.runs import SMALL, check_same
 
 
 class Failing(CompiledEngine):

@@ -32,7 +32,7 @@ class Check:
     detail: str
 
 
-def add_parser(verbs: argparse._SubParsersAction) -> None:
+def add_parser(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     """Add this verb."""
     parser = verbs.add_parser(
         "doctor",
@@ -159,11 +159,12 @@ def _available_cpus() -> int:
 
 
 def _self_test() -> tuple[bool, str]:
+    from regionenum.choices import EngineName
     from regionenum.domain import Box
-    from regionenum.enumeration import ENGINES, enumerate_regions
+    from regionenum.enumeration import enumerate_regions
 
     found = []
-    for engine in ENGINES:
+    for engine in EngineName:
         result = enumerate_regions(star_network(), Box(-1, 1), record="regions", engine=engine)
         found.append((result.count, result.distinct_maps(), [layer.by_rank for layer in result.layers]))
         if found[-1][:2] != (5, 3):

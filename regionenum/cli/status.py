@@ -23,7 +23,7 @@ _TRIES = 5
 """How often to read a frontier that a running coordinator replaces meanwhile."""
 
 
-def add_parser(verbs: argparse._SubParsersAction) -> None:
+def add_parser(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     """Add this verb."""
     parser = verbs.add_parser(
         "status",
@@ -47,7 +47,7 @@ def add_parser(verbs: argparse._SubParsersAction) -> None:
 
 
 def _run(arguments: argparse.Namespace) -> int:
-    from regionenum.results.watch import snapshot
+    from regionenum.results.status import snapshot
 
     while True:
         moment = snapshot(arguments.directory)
@@ -113,9 +113,9 @@ def _estimated(directory: Path, seconds: float) -> dict[str, Any]:
 
 def _probed(directory: Path, seconds: float) -> Estimate:
     from regionenum.domain import domain_from
+    from regionenum.engine.by_name import engine_by_name
     from regionenum.engine.explore import open_explorer
     from regionenum.engine.interface import Options, Problem
-    from regionenum.enumeration import engine_by_name
     from regionenum.network.storage import load_npz
     from regionenum.parallel.estimate import Estimate, estimate
     from regionenum.parallel.journal import decode

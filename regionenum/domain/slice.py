@@ -12,9 +12,11 @@ import scipy.sparse as sp
 from flint import fmpz_mat, nmod_mat
 
 from regionenum.domain.box import Box
-from regionenum.domain.chart import UNIT_ROUNDOFF, Chart, Constraints
-from regionenum.domain.linear import THINNEST, HalfSpaces, needed
+from regionenum.domain.chart import Chart
+from regionenum.domain.half_spaces import UNIT_ROUNDOFF, HalfSpaces
+from regionenum.domain.polyhedron import THINNEST, Polyhedron
 from regionenum.domain.polytope import check_within, numbers, roomy
+from regionenum.domain.redundant import needed
 from regionenum.errors import InputError
 from regionenum.network.units import Floats, Ints
 
@@ -31,9 +33,12 @@ class Slice:
 
     Parameters
     ----------
-    origin : shaped like one input, or flat
-    directions : k arrays like `origin`, linearly independent; a single one may be given as it is
-    within : the box; None for the whole affine subspace
+    origin : array_like
+        Shaped like one input, or flat.
+    directions : (k, ...) array_like
+        k arrays like `origin`, linearly independent; a single one may be given as it is.
+    within : Box, optional
+        The box; None for the whole affine subspace.
 
     Raises
     ------
@@ -100,23 +105,24 @@ class Slice:
         # unit lengths along each direction as far as one input alone would let it go
         scale = 1.0 / np.abs(normal / extent[:, None]).max(axis=0)
         begin = _to_begin_with(normal * scale / extent[:, None])
-        spaces = HalfSpaces.scaled(normal * scale, level, first=begin)
-        centre, radius = spaces.largest_ball()
+        sides = HalfSpaces.of(normal * scale, level).normalised()
+        polyhedron = Polyhedron(sides, first=begin)
+        centre, radius = polyhedron.largest_ball()
         if radius <= THINNEST:
             raise InputError(
                 f"slice: it passes the box by or only touches it, up to {THINNEST:g} of its width; move the origin or widen "
                 "the box"
             )
         axes = np.eye(len(directions))
-        ends = [np.array([spaces.farthest(sign * axis) @ axis for axis in axes]) for sign in (-1.0, 1.0)]
+        ends = [np.array([polyhedron.farthest(sign * axis).point[:-1] @ axis for axis in axes]) for sign in (-1.0, 1.0)]
         # sides that the solver's tolerance could have cut off must not be left out
         room = 1e-6 * (ends[1] - ends[0])
-        rows = needed(spaces, centre, ends[0] - room, ends[1] + room)
+        rows = needed(sides, centre, ends[0] - room, ends[1] + room)
         lower, upper = roomy(ends[0] * scale, ends[1] * scale)
         width = upper - lower
         normal, level = normal[rows], level[rows]
         reach = np.abs(level) + np.abs(normal) @ (np.abs(lower) + width)
-        constraints = Constraints(normal * width, level - normal @ lower, (len(directions) + 5) * UNIT_ROUNDOFF * reach)
+        constraints = HalfSpaces(normal * width, level - normal @ lower, (len(directions) + 5) * UNIT_ROUNDOFF * reach)
         y = (centre * scale - lower) / width
         return Chart(origin, sp.csr_array(columns), lower, width, constraints, y)
 
@@ -126,7 +132,7 @@ class Slice:
             "kind": "slice",
             "origin": np.asarray(self.origin).tolist(),
             "directions": np.asarray(self.directions).tolist(),
-            "within": self.within and self.within.describe(),
+            "within": self.within and self.within.describe_bounds(),
         }
 
 

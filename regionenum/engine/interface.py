@@ -7,13 +7,13 @@ and the reference engine on HiGHS (`reference.py`) are engines; `explore.py` mak
 
 from __future__ import annotations
 
-import enum
 from dataclasses import dataclass, field
 from typing import Protocol
 
 import numpy as np
 import numpy.typing as npt
 
+from regionenum.choices import Record
 from regionenum.engine.counters import COUNTERS, Counter, Counters
 from regionenum.engine.problem import Problem
 from regionenum.engine.statistics import Statistics
@@ -37,14 +37,6 @@ __all__ = [
     "Subtree",
     "cell_name",
 ]
-
-
-class Record(enum.StrEnum):
-    """What is kept of the cells, beside the statistics."""
-
-    NONE = "none"
-    REGIONS = "regions"
-    TREE = "tree"
 
 
 @dataclass(frozen=True)

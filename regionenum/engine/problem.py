@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from regionenum.domain import Chart, Domain
-from regionenum.domain.whole import seen_by
+from regionenum.domain.whole_space import seen_by
 from regionenum.exact.ranks import independent_columns
 from regionenum.network.layers import Network
 

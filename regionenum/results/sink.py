@@ -7,7 +7,7 @@ from typing import Any, Protocol
 
 from regionenum.parallel.runner import CellStore
 from regionenum.results.progress import Totals
-from regionenum.results.rows import Rows
+from regionenum.results.row_store import RecordedRows
 from regionenum.results.status import Activity
 
 
@@ -20,7 +20,7 @@ class Sink(Protocol):
         ...
 
     @property
-    def rows(self) -> Rows:
+    def rows(self) -> RecordedRows:
         """The rows committed so far."""
         ...
 

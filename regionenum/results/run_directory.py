@@ -1,22 +1,35 @@
-"""Folders that already exist: may a run start or go on there, and what did a dead attempt leave behind?"""
+"""The folder of a run: may a run start or go on there, what did a dead attempt leave behind, and who writes there now?"""
 
 from __future__ import annotations
 
+import errno
+import fcntl
 import re
+import time
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
-from regionenum.engine.interface import Problem, Record
-from regionenum.errors import InputError
-from regionenum.results.files import LOCK
+from regionenum.errors import InputError, RunError
 from regionenum.results.manifest import MANIFEST, NETWORK, PARTS, Manifest
+from regionenum.results.subject import Subject
+
+LOCK = "lock"
+
+LOCK_SECONDS = 3.0
+"""How long to wait for a lock: workers of a killed process hold it until they notice, in a second or so."""
+
+_NO_LOCKS = (errno.ENOSYS, errno.ENOTSUP, errno.ENOLCK)
+"""What a file system without locks answers, for example Lustre mounted without `flock`."""
 
 _UNBORN = re.compile(
     rf"{LOCK}|{PARTS}|config\.json|{re.escape(NETWORK)}|provenance-1\.json|frontier-[\d-]+\.bin|\..*\.tmp"
 )
 """What a run writes before its first manifest."""
 
-_OWN_PART = re.compile(r"(regions|tree)-[-\w]+\.parquet|\.(regions|tree)-[-\w]+\.parquet\.tmp")
+_OWN_PART = re.compile(r"(regions|tree)-[-\w]+\.parquet|\.(regions|tree)-[-\w]+\.parquet[.\w]*\.tmp")
 _OWN_FILE = re.compile(r"frontier-[\d-]+\.bin|\.(config|manifest|status|provenance|network|frontier)[-.\w]*\.tmp")
 """What a run may leave behind without listing it."""
 
@@ -44,14 +57,12 @@ def refuse_occupied(directory: Path) -> None:
         raise InputError(f"{directory} is not empty; give a new folder, or remove the old run first")
 
 
-def refuse_other(
-    directory: Path, manifest: Manifest, problem: Problem, domain: dict[str, Any], record: Record, engine: str
-) -> None:
+def refuse_other(directory: Path, manifest: Manifest, subject: Subject) -> None:
     """Refuse to go on with a run of something else, or of an engine that cannot go on.
 
     Parameters
     ----------
-    domain : its description
+    subject : what is to go on
 
     Raises
     ------
@@ -59,10 +70,10 @@ def refuse_other(
         Naming what differs and why it usually does.
     """
     same = (
-        ("network", manifest.network, problem.network.hash, "the weights or the model file changed"),
-        ("domain", _text(manifest.domain), _text(domain), "the configuration changed"),
-        ("recording level", str(manifest.record), str(record), "the configuration changed"),
-        ("engine", manifest.engine, engine, "the configuration changed"),
+        ("network", manifest.network, subject.network.hash, "the weights or the model file changed"),
+        ("domain", _text(manifest.domain), _text(subject.domain.describe()), "the configuration changed"),
+        ("recording level", str(manifest.record), str(subject.record), "the configuration changed"),
+        ("engine", manifest.engine, subject.engine, "the configuration changed"),
     )
     for what, there, here, why in same:
         if there != here:
@@ -97,10 +108,10 @@ def mend_lines(path: Path) -> None:
     if not path.is_file():
         return
     content = path.read_bytes()
-    whole = content[: content.rfind(b"\n") + 1]
-    if whole != content:
+    end = content.rfind(b"\n") + 1
+    if end != len(content):
         with path.open("rb+") as file:
-            file.truncate(len(whole))
+            file.truncate(end)
 
 
 def _text(domain: dict[str, Any]) -> str:
@@ -119,3 +130,67 @@ def _part(text: str, place: int) -> str:
         return text
     start = 0 if place < 30 else min(place - 20, len(text) - 40)
     return f"{'...' if start else ''}{text[start : start + 40]}{'...' if start + 40 < len(text) else ''}"
+
+
+@contextmanager
+def disk_errors(directory: Path) -> Iterator[None]:
+    """Turn a failing disk into one sentence."""
+    try:
+        yield
+    except OSError as error:
+        raise RunError(
+            f"run directory {directory}: writing failed ({error.strerror or error}); free space or mend the "
+            "permissions, then resume; what its manifest lists remains valid"
+        ) from error
+
+
+def lock(directory: Path) -> IO[bytes]:
+    """Hold the directory until the returned file is closed and all forked processes have ended.
+
+    Raises
+    ------
+    InputError
+        If another process holds it.
+    """
+    file = (directory / LOCK).open("ab")
+    try:
+        deadline = time.monotonic() + LOCK_SECONDS
+        while not _take(file, fcntl.LOCK_EX):
+            if time.monotonic() >= deadline:
+                raise InputError(
+                    f"{directory} is being written by another process; wait for it, or give another folder"
+                )
+            time.sleep(0.05)
+    except OSError as error:
+        if error.errno not in _NO_LOCKS:
+            file.close()
+            raise
+        warnings.warn(
+            f"the file system of {directory} has no locks ({error.strerror}); make sure that only one run writes there",
+            stacklevel=2,
+        )
+    except BaseException:
+        file.close()
+        raise
+    return file
+
+
+def is_held(directory: Path) -> bool:
+    """Whether a process holds the directory, as far as this machine can tell."""
+    try:
+        with (directory / LOCK).open("rb") as file:
+            return not _take(file, fcntl.LOCK_SH)
+    except FileNotFoundError:
+        return False
+    except OSError as error:
+        if error.errno not in _NO_LOCKS:
+            raise
+        return False
+
+
+def _take(file: IO[bytes], kind: int) -> bool:
+    try:
+        fcntl.flock(file, kind | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True

@@ -1,4 +1,4 @@
-"""What tests of runs share: comparing runs, and watching them from outside."""
+"""What tests of runs share: small run directories, comparing runs, and watching them from outside."""
 
 import json
 import subprocess
@@ -7,14 +7,44 @@ import time
 
 import numpy as np
 
+from regionenum.enumeration import Enumeration, Settings, follow
 from regionenum.network.storage import save_npz
 from regionenum.parallel.driver import Budget
+from regionenum.results import writer
 from regionenum.results.schema import fixed_array
 from tests.exploring import same_statistics
-from tests.line import relu_chain
+from tests.line import LineEngine, relu_chain
+from tests.test_schema import BOX, NET
 
 SMALL = Budget(shortest=0.0, longest=0.0, bundle=2)
 """Tasks end after one step each, so that there are many."""
+
+REGIONS, CELLS = 5, 8
+"""Regions of the network over the box, and cells of its two layers."""
+
+
+def in_tasks_of(size, on_progress=None, **settings):
+    """Enumerate by tasks of that many regions."""
+    in_steps = Settings(engine=LineEngine(size), budget=Budget(0.0, 0.0), **settings)
+    follow(Enumeration(NET, BOX, in_steps), on_progress)
+
+
+def small_run(folder, monkeypatch, record):
+    """A run directory of two parts."""
+    monkeypatch.setattr(writer, "PART_ROWS", 3)
+    in_tasks_of(2, record=record, out=folder)
+    return folder
+
+
+def edit(run, change):
+    path = run / "manifest.json"
+    content = json.loads(path.read_text())
+    change(content)
+    path.write_text(json.dumps(content))
+
+
+def parts(run):
+    return sorted((run / "parts").glob("*.parquet"))
 
 
 def columns(result):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 import scipy.sparse as sp
@@ -11,6 +11,9 @@ import scipy.sparse as sp
 from regionenum.domain.chart import Chart
 from regionenum.network.layers import Layer
 from regionenum.network.units import MAXIMUM, Floats, Ints
+
+REFERS_TO: Final = "rank of the first weight"
+"""What the dimension of a whole space is."""
 
 
 @dataclass(frozen=True)
@@ -30,7 +33,7 @@ class WholeSpace:
 
     def describe(self) -> dict[str, Any]:
         """The kind alone, and what the dimensions refer to."""
-        return {"kind": "whole_space", "dimension": "rank of the first weight"}
+        return {"kind": "whole_space", "dimension": REFERS_TO}
 
 
 def seen_by(first: Layer, chart: Chart, columns: Ints) -> Chart:
