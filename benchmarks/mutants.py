@@ -1,0 +1,233 @@
+"""Do the tests notice? Each mutant is one wrong line: `python -m benchmarks.mutants [--list] [NAME ...]`.
+
+The working tree is copied to a temporary folder. There one mutant at a time replaces a text that occurs exactly once, its
+tests run with compiled kernels of their own, and the text is put back. A mutant is killed if its tests fail, or take longer
+than the time limit; otherwise it SURVIVED. The tests must pass on the copy as it is, or a death would prove nothing. Exits 1
+unless all are killed. A mutant of a kernel compiles for a minute or so.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+NOT_COPIED = shutil.ignore_patterns(".git", ".venv*", "__pycache__", ".*_cache", ".hypothesis", "*.egg-info", "runs")
+
+PASSED, FAILED = 0, 1
+"""Exit codes of pytest; all others mean that it did not get so far."""
+
+
+@dataclass(frozen=True)
+class Mutant:
+    """A text of a file, what replaces it, and the tests that must fail then.
+
+    Attributes
+    ----------
+    name : unique
+    file : path in the repository
+    text : occurs exactly once in the file
+    replacement : the wrong text
+    tests : arguments of pytest
+    """
+
+    name: str
+    file: str
+    text: str
+    replacement: str
+    tests: tuple[str, ...]
+
+    def apply(self, root: Path) -> str:
+        """Mutate the file below `root`, and return its content before."""
+        path = root / self.file
+        content = path.read_text() if path.exists() else ""
+        n = content.count(self.text)
+        if n != 1 or self.text == self.replacement:
+            raise DoesNotApplyError(f"{self.file} has {n} places like {self.text!r}; exactly one must be replaced")
+        path.write_text(content.replace(self.text, self.replacement))
+        return content
+
+
+class DoesNotApplyError(Exception):
+    """The text of a mutant is not in its file, or not once."""
+
+
+class Fate(StrEnum):
+    """What became of a mutant."""
+
+    KILLED = "killed"
+    SURVIVED = "SURVIVED"
+    DOES_NOT_APPLY = "DOES NOT APPLY"
+    NO_TEST = "TESTS DO NOT PASS WITHOUT IT"
+    NO_ANSWER = "TESTS DO NOT RUN"
+
+
+ORACLE = ("tests/test_exact_oracle.py",)
+GOLDEN = ("tests/test_groundtruth.py", "-k", "compiled and golden")
+
+MUTANTS: tuple[Mutant, ...] = (
+    Mutant(
+        "a breakpoint belongs to the upper piece",
+        "regionenum/network/units.py",
+        'np.searchsorted(np.asarray(self.breakpoints), z, side="left")',
+        'np.searchsorted(np.asarray(self.breakpoints), z, side="right")',
+        ("tests/test_network.py",),
+    ),
+    Mutant(
+        "the fixed inputs of a box are free",
+        "regionenum/domain/box.py",
+        "free = np.flatnonzero(lower < upper)",
+        "free = np.flatnonzero(lower <= upper)",
+        ("tests/test_domain.py", "tests/test_domains.py"),
+    ),
+    Mutant(
+        "cells with two children are unsplit",
+        "regionenum/engine/walk/tally_kernel.py",
+        "if n == 1:",
+        "if n <= 2:",
+        GOLDEN,
+    ),
+    Mutant(
+        "cells are closed one layer too late",
+        "regionenum/engine/walk/tally_kernel.py",
+        "close_cells(tally, layer + 1)",
+        "close_cells(tally, layer + 2)",
+        GOLDEN,
+    ),
+    Mutant(
+        "the oracle joins rays that are not adjacent",
+        "tests/exact_oracle.py",
+        "return not any(tight & common == common and point is not p and point is not q for point, tight in self.rays)",
+        "return True",
+        ORACLE,
+    ),
+    Mutant(
+        "the oracle takes the upper piece at a breakpoint",
+        "tests/exact_oracle.py",
+        "        if not above:\n            return self, None\n        if not below:\n            return None, self",
+        "        if not below:\n            return None, self\n        if not above:\n            return self, None",
+        ORACLE,
+    ),
+    Mutant(
+        "equal candidates of the oracle are two",
+        "tests/exact_oracle.py",
+        "if row not in group[:k]]",
+        "]",
+        ORACLE,
+    ),
+)
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Judge the chosen mutants, or all."""
+    options = _options(argv)
+    if options.list:
+        for mutant in MUTANTS:
+            print(f"{mutant.name}: {mutant.file}; {' '.join(mutant.tests)}")
+        return 0
+    unknown = set(options.names) - {mutant.name for mutant in MUTANTS}
+    if unknown:
+        print(f"no mutant is called {', '.join(sorted(map(repr, unknown)))}; --list shows their names", file=sys.stderr)
+        return 2
+    chosen = [mutant for mutant in MUTANTS if not options.names or mutant.name in options.names]
+    return judge_all(chosen, options.seconds)
+
+
+def judge_all(mutants: list[Mutant], seconds: float) -> int:
+    """Print the fate of every mutant; the exit code."""
+    n_killed = 0
+    with tempfile.TemporaryDirectory() as folder:
+        nursery = Nursery(Path(folder), seconds)
+        for mutant in mutants:
+            start = time.perf_counter()
+            fate, why = nursery.fate(mutant)
+            n_killed += fate is Fate.KILLED
+            print(f"{fate}  {mutant.name} ({time.perf_counter() - start:.0f} s): {why}", flush=True)
+    print(f"{n_killed} of {len(mutants)} killed")
+    return 0 if n_killed == len(mutants) else 1
+
+
+class Nursery:
+    """A copy of the working tree in which mutants live, one at a time."""
+
+    def __init__(self, folder: Path, seconds: float) -> None:
+        self._folder, self._seconds = folder, seconds
+        self._root = folder / "tree"
+        shutil.copytree(ROOT, self._root, ignore=NOT_COPIED)
+        self._healthy: dict[tuple[str, ...], tuple[int | None, str]] = {}
+
+    def fate(self, mutant: Mutant) -> tuple[Fate, str]:
+        """What becomes of a mutant, and the reason: the first failed test, or pytest's last line."""
+        try:
+            with self._mutated(mutant):
+                pass
+        except DoesNotApplyError as error:
+            return Fate.DOES_NOT_APPLY, str(error)
+        if mutant.tests not in self._healthy:
+            self._healthy[mutant.tests] = self._tested(mutant.tests, self._folder / "kernels")
+        code, why = self._healthy[mutant.tests]
+        if code != PASSED:
+            return Fate.NO_TEST, why
+        with self._mutated(mutant):
+            # what a kernel was made of is not seen by every other kernel's cache
+            cache = self._folder / ("mutant" if "engine" in mutant.file else "kernels")
+            code, why = self._tested(mutant.tests, cache)
+            shutil.rmtree(self._folder / "mutant", ignore_errors=True)
+        if code not in (PASSED, FAILED, None):
+            return Fate.NO_ANSWER, why
+        return Fate.SURVIVED if code == PASSED else Fate.KILLED, why
+
+    @contextmanager
+    def _mutated(self, mutant: Mutant) -> Iterator[None]:
+        content = mutant.apply(self._root)
+        path = self._root / mutant.file
+        times = (ROOT / mutant.file).stat()
+        try:
+            yield
+        finally:
+            path.write_text(content)
+            # numba's cache asks for the time of the file
+            os.utime(path, ns=(times.st_atime_ns, times.st_mtime_ns))
+
+    def _tested(self, tests: tuple[str, ...], cache: Path) -> tuple[int | None, str]:
+        """Exit code of pytest (None: too long) and the line that says most."""
+        environment = os.environ | {
+            "PYTHONPATH": str(self._root),
+            "PYTHONDONTWRITEBYTECODE": "1",
+            "REGIONENUM_CACHE_DIR": str(cache),
+            "HYPOTHESIS_STORAGE_DIRECTORY": str(self._folder / "hypothesis"),
+        }
+        command = [sys.executable, "-m", "pytest", "-x", "-q", "-p", "no:cacheprovider", "--hypothesis-seed=0", *tests]
+        try:
+            done = subprocess.run(
+                command, cwd=self._root, env=environment, capture_output=True, text=True, timeout=self._seconds
+            )
+        except subprocess.TimeoutExpired:
+            return None, f"took longer than {self._seconds:g} s"
+        finally:
+            shutil.rmtree(self._folder / "hypothesis", ignore_errors=True)
+        lines = (done.stdout + done.stderr).strip().splitlines() or [""]
+        failed = [line for line in lines if line.startswith("FAILED")]
+        return done.returncode, failed[0] if failed else lines[-1]
+
+
+def _options(argv: list[str] | None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n\n")[0])
+    parser.add_argument("names", nargs="*", metavar="NAME", help="these mutants only")
+    parser.add_argument("--list", action="store_true", help="name the mutants, and do nothing else")
+    parser.add_argument("--seconds", type=float, default=1200.0, help="time limit for the tests of one mutant")
+    return parser.parse_args(argv)
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
