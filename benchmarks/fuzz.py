@@ -2,7 +2,8 @@
 
 A line for each family of `tests/hard_networks.py`: how many networks, how many answers were right (and of these, without
 any doubt), wrong with a doubt, wrong without one, or refused. A wrong answer without a doubt is printed with its family,
-seed and JSON, and with `--shrink` made as small as it can be; exits 1 if there is one.
+seed and JSON, and with `--shrink` made as small as it can be; exits 1 if there is one. `--doubted` shows those with a doubt
+too.
 """
 
 from __future__ import annotations
@@ -46,7 +47,7 @@ def main(argv: list[str] | None = None) -> int:
             starts = range(0, options.networks, SHARE)
             ends = (min(start + SHARE, options.networks) for start in starts)
             shares = pool.map(_judge_share, repeat(name), repeat(options.seed), starts, ends, repeat(options.engine))
-            silent += _report(name, [judged for share in shares for judged in share])
+            silent += _report(name, [judged for share in shares for judged in share], options.doubted)
     if options.shrink:
         silent = [_shrunk(example, options.engine) for example in silent]
     if options.save and silent:
@@ -81,7 +82,7 @@ def _judged(family: str, seed: int, start: int, end: int, engine: str) -> Iterat
         yield name, None if judgement.verdict is Verdict.RIGHT else example, judgement
 
 
-def _report(family: str, judged: list[Judged]) -> list[Example]:
+def _report(family: str, judged: list[Judged], doubted: bool) -> list[Example]:
     """A line for the family, and every wrong answer without a doubt; these are returned."""
     judgements = [judgement for _, _, judgement in judged if judgement]
     counts = Counter(judgement.verdict for judgement in judgements)
@@ -91,12 +92,13 @@ def _report(family: str, judged: list[Judged]) -> list[Example]:
         f"{counts[Verdict.WITHOUT_DOUBT]:>8}{counts[Verdict.REFUSED]:>9}{len(judged) - len(judgements):>10}",
         flush=True,
     )
+    shown = {Verdict.WITHOUT_DOUBT, Verdict.WITH_DOUBT} if doubted else {Verdict.WITHOUT_DOUBT}
     silent = []
     for _, example, judgement in judged:
-        if example and judgement and judgement.verdict is Verdict.WITHOUT_DOUBT:
-            silent.append(example)
-            print(f"  WRONG WITHOUT DOUBT  {example.name}: {difference(judgement, example.truth)}")
+        if example and judgement and judgement.verdict in shown:
+            print(f"  {judgement.verdict.upper()}  {example.name}: {difference(judgement, example.truth)}")
             print("  " + json.dumps(example.write()), flush=True)
+            silent += [example] if judgement.verdict is Verdict.WITHOUT_DOUBT else []
     refusals = Counter(j.message for j in judgements if j.verdict is Verdict.REFUSED)
     for message, n in refusals.most_common(3):
         print(f"  refused {n} times: {message}")
@@ -122,6 +124,7 @@ def _options(argv: list[str] | None) -> argparse.Namespace:
     parser.add_argument("--family", choices=list(FAMILIES), help="this family only")
     parser.add_argument("--engine", choices=sorted(ENGINES), default=next(iter(ENGINES)))
     parser.add_argument("--workers", type=int, default=1, help="processes")
+    parser.add_argument("--doubted", action="store_true", help="show wrong answers with a doubt too")
     parser.add_argument("--shrink", action="store_true", help="make wrong networks as small as they can be")
     parser.add_argument("--save", type=Path, help="file for the wrong ones, like tests/data/near_degenerate.json")
     return parser.parse_args(argv)
