@@ -4,20 +4,40 @@
 """
 
 import json
+import math
 from dataclasses import replace
+from fractions import Fraction
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from benchmarks import near_degenerate
 from regionenum.domain import Box
-from tests.exact_forms import Example, as_json, exact_form, read_examples
+from regionenum.engine.interface import Problem
+from tests.exact_forms import Example, as_json, describe_domain, exact_form, read_examples
 from tests.exact_oracle import enumerate_exactly
 from tests.exploring import ENGINES
+from tests.oracles import exact_cells
 from tests.verdicts import Verdict, difference, judge, same
 
 DATA = Path(__file__).parent / "data"
-EXAMPLES = read_examples(DATA / "near_degenerate.json")
+EXAMPLES = [*read_examples(DATA / "near_degenerate.json"), *read_examples(DATA / "found_hard.json")]
+
+
+def has_an_exact_chart(example: Example) -> bool:
+    """Whether the package's coordinates are those of the domain: the width of the box is a float64."""
+    kind, *bounds = describe_domain(example.domain, example.network.n_in)
+    lower, upper = bounds or ([], [])
+    widths = [
+        (float(Fraction(b)) - float(Fraction(a)), Fraction(b) - Fraction(a)) for a, b in zip(lower, upper, strict=True)
+    ]
+    return kind in ("box", "whole") and all(
+        math.isfinite(width) and Fraction(width) == exact for width, exact in widths
+    )
+
+
+FLAT = [example for example in EXAMPLES if example.network.n_in <= 2 and has_an_exact_chart(example)]
 
 each_example = pytest.mark.parametrize("example", EXAMPLES, ids=lambda example: example.name)
 
@@ -29,9 +49,34 @@ def test_never_wrong_without_a_doubt(example: Example) -> None:
         pytest.fail(difference(judgement, example.truth))
 
 
+@pytest.mark.parametrize(
+    "example", [example for example in EXAMPLES if example.kind == "found, doubted"], ids=lambda example: example.name
+)
+def test_small_integers_are_right(example: Example) -> None:
+    """Nothing is rounded in these, so that a doubt is no excuse."""
+    judgement = judge(example)
+    if judgement.verdict is not Verdict.RIGHT:
+        pytest.fail(difference(judgement, example.truth))
+
+
 @each_example
 def test_the_oracle_agrees(example: Example) -> None:
     assert same(as_json(enumerate_exactly(*exact_form(example.network, example.domain))), example.truth)
+
+
+@pytest.mark.parametrize("example", FLAT, ids=lambda example: example.name)
+def test_rational_subdivision_agrees(example: Example) -> None:
+    """A second exact method, in one and two dimensions."""
+    _, statistics = exact_cells(Problem.over(example.network, example.domain))
+    tables = statistics.cells, statistics.children, statistics.max_children, statistics.unsplit
+    layers = [
+        {
+            "regions": int(cells.sum()),
+            "by_rank": {str(r): [int(table[k, r]) for table in tables] for r in np.flatnonzero(cells)},
+        }
+        for k, cells in enumerate(statistics.cells)
+    ]
+    assert same({"count": layers[-1]["regions"], "layers": layers[1:]}, example.truth)
 
 
 HARMLESS = Example.read(
