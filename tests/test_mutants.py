@@ -22,7 +22,7 @@ def repository(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def mutant(text: str, replacement: str) -> Mutant:
-    return Mutant("a wrong line", "line.py", text, replacement, ("test_line.py",))
+    return Mutant("a wrong line", "line.py", text, replacement, ("test_line.py",), kernels=False)
 
 
 def test_a_mutant_dies_of_a_test(repository: Path, capsys: pytest.CaptureFixture[str]) -> None:
