@@ -18,7 +18,7 @@ from regionenum.domain import Box, Domain
 from regionenum.errors import EngineError
 from regionenum.network.layers import Layer, Network
 from regionenum.network.units import ABSOLUTE, IDENTITY, MAXIMUM, RELU, Units
-from regionenum.results.summary import Result
+from regionenum.result import Result
 from tests.hard_networks import Case, case_of, chain, gaussians, relu_chain, small, some_box, tiny
 from tests.verdicts import doubts, summary
 

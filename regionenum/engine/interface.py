@@ -139,7 +139,7 @@ class Engine(Protocol):
     Attributes
     ----------
     name : str
-        As in `enumeration.ENGINES`, manifests and messages.
+        As in `choices.EngineName`, manifests and messages.
     splittable : bool
         Whether the subtrees its explorers give back can be explored anywhere, in any order. If not, the tree stays with the
         explorer that was given its root, and another explorer begins at the beginning: such an engine works in one process,
