@@ -8,22 +8,19 @@ from __future__ import annotations
 
 import argparse
 import sys
-import threading
 import time
 from pathlib import Path
 
 import regionenum as rn
 from regionenum.cli.config import read_config
 from regionenum.cli.doctor import star_network
-from regionenum.cli.model import describe_model, model_options, read_model
-from regionenum.cli.session import run_session
+from regionenum.cli.limits import Limits
+from regionenum.cli.model import ModelOptions
+from regionenum.cli.session import Request, run_session
 from regionenum.errors import InputError
 
 CONFIGS = Path(__file__).resolve().parent.parent / "configs"
 DEFAULT = (CONFIGS / "iris.toml", CONFIGS / "wine.toml")
-
-PATIENCE = 2.0
-"""Seconds that loading compiled kernels takes at most; longer means that they are being compiled."""
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -35,36 +32,26 @@ def main(argv: list[str] | None = None) -> int:
     for path in options.configs:
         print(f"\n{'-' * 100}\n{leading_comment(path)}\n", flush=True)
         config = read_config(path)
-        model = model_options(config)
-        code = run_session(
-            read_model(**model),
-            config.domain.build(),
-            model=describe_model(**model),
+        model = ModelOptions.of(config)
+        request = Request(
+            network=model.read(),
+            domain=config.domain.build(),
             record=config.record,
             engine=config.engine,
             out=None,
+            model=model.describe(),
             exact=config.exact,
         )
+        code = run_session(request, Limits())
         if code:
             return code
     return 0
 
 
 def prepare_kernels() -> None:
-    """Load the kernels by counting a network with a known answer; announce the wait if they are compiled first.
-
-    Whether they must be is known to numba alone, which compares what it finds with paths and dates; the delay tells.
-    """
-    announcement = threading.Timer(
-        PATIENCE, print, ["Compiling the kernels, once on this machine: about half a minute ..."], {"flush": True}
-    )
+    """Load the kernels by counting a network with a known answer."""
     start = time.perf_counter()
-    announcement.start()
-    try:
-        count = rn.enumerate_regions(star_network(), rn.Box(-1, 1)).count
-    finally:
-        announcement.cancel()
-        announcement.join()
+    count = rn.enumerate_regions(star_network(), rn.Box(-1, 1)).count
     if count != 5:
         raise rn.EngineError(f"the self-test finds {count} regions, not 5; run `regionenum doctor`")
     print(f"Kernels ready in {time.perf_counter() - start:.1f} s; self-test passed.", flush=True)

@@ -22,11 +22,11 @@ from unittest import mock
 import regionenum as rn
 from benchmarks import machine
 from benchmarks.speed_product import network as seeded_network
-from regionenum.enumeration import Enumeration, follow
+from regionenum.enumeration import Enumeration, Settings, follow
 from regionenum.network.storage import save_npz
 from regionenum.parallel.stop import Stop
 from regionenum.results import writer
-from regionenum.results.deposit import write_part
+from regionenum.results.row_store import write_part
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -88,7 +88,7 @@ def _commits(record: str, seconds: float) -> tuple[list[float], float, float, in
     with tempfile.TemporaryDirectory() as folder:
         out = Path(folder) / "run"
         stop = Stop(time_limit=seconds)
-        enumeration = Timed(seeded_network([10, 20, 20]), rn.Box(-10, 10), record=record, out=out, stop=stop)
+        enumeration = Timed(seeded_network([10, 20, 20]), rn.Box(-10, 10), Settings(record=record, out=out), stop)
         with mock.patch.object(writer, "write_part", timed_part):
             follow(enumeration)
         result = enumeration.result()

@@ -33,15 +33,16 @@ import numpy as np
 import regionenum as rn
 from benchmarks import acasxu, machine
 from regionenum.engine.compiled import CompiledEngine
-from regionenum.engine.interface import Problem, Statistics
+from regionenum.engine.interface import Options, Problem, Statistics
 from regionenum.network.layers import Layer
 from regionenum.network.units import RELU, Units
 from regionenum.parallel.driver import Budget, Dispatcher
+from regionenum.parallel.executor import Workers
 from regionenum.parallel.ledger import Ledger
 from regionenum.parallel.mpi import AHEAD
-from regionenum.parallel.parcel import Parcel, seal
-from regionenum.parallel.slots import Slots
-from regionenum.parallel.task import STEP_SECONDS, Task, TaskResult, TaskRunner
+from regionenum.parallel.runner import STEP_SECONDS, TaskRunner
+from regionenum.parallel.subtree_codec import EncodedSubtree, encode_subtree
+from regionenum.parallel.task import Task, TaskResult
 
 RECORD_SECONDS = 0.004
 """Budget of the recorded tasks, of eight steps or so."""
@@ -68,20 +69,20 @@ class Recording:
 
 def record(problem: Problem) -> Recording:
     """Enumerate a network in short tasks and add up what every subtree cost."""
-    runner = TaskRunner(CompiledEngine().explorer(problem), problem.depth, problem.dim, step=RECORD_SECONDS / 8)
-    runner.warm()
-    root = seal(CompiledEngine().explorer(problem).root)
+    explorer = CompiledEngine().explorer(problem, Options())
+    runner = TaskRunner(explorer, problem.depth, problem.dim, seconds=RECORD_SECONDS / 8)
+    root = encode_subtree(explorer.root)
     ledger = Ledger.of([root])
     number_of, parent, own, regions = {root: 0}, {0: -1}, {}, 0
     children: dict[int, list[int]] = {}
     while not ledger.drained:
         task = ledger.issue(1, RECORD_SECONDS)
-        number = number_of.pop(task.parcels[0])
+        number = number_of.pop(task.subtrees[0])
         result = runner.run(task)
         own[number] = result.seconds
         children[number] = list(range(len(parent), len(parent) + len(result.rest)))
-        for child, parcel in zip(children[number], result.rest, strict=True):
-            parent[child], number_of[parcel] = number, child
+        for child, subtree in zip(children[number], result.rest, strict=True):
+            parent[child], number_of[subtree] = number, child
         regions += int(ledger.settle(result).cells[-1].sum())
     total = dict(own)
     for number in sorted(total, reverse=True):
@@ -100,16 +101,16 @@ class Costs:
     """Seconds of the coordinator's time, and of a message's way."""
 
     result: float
-    parcel: float
+    subtree: float
     message: float
     latency: float
 
 
 def coordinator_costs(problem: Problem, message: float) -> Costs:
     """Time the coordinator's real code on results with few and with many subtrees."""
-    runner = TaskRunner(CompiledEngine().explorer(problem), problem.depth, problem.dim, step=RECORD_SECONDS / 8)
-    runner.warm()
-    ledger = Ledger.of([seal(CompiledEngine().explorer(problem).root)])
+    explorer = CompiledEngine().explorer(problem, Options())
+    runner = TaskRunner(explorer, problem.depth, problem.dim, seconds=RECORD_SECONDS / 8)
+    ledger = Ledger.of([encode_subtree(explorer.root)])
     task = ledger.issue(1, RECORD_SECONDS)
     result = runner.run(task)
     seconds = {}
@@ -117,7 +118,7 @@ def coordinator_costs(problem: Problem, message: float) -> Costs:
         letter = pickle.dumps(result.__class__(**{**result.__dict__, "rest": result.rest * copies}), 5)
         spent = []
         for number in range(1000, 1400):
-            ledger.flying[number] = []
+            ledger.in_flight[number] = []
             start = time.perf_counter()
             opened = pickle.loads(letter)
             opened.number = number
@@ -125,11 +126,11 @@ def coordinator_costs(problem: Problem, message: float) -> Costs:
             again = ledger.issue(4, 1.0)
             pickle.dumps(again, 5)
             spent.append(time.perf_counter() - start)
-            ledger.flying.pop(again.number)
+            ledger.in_flight.pop(again.number)
         seconds[copies * len(result.rest)] = float(np.median(spent))
     (few, low), (many, high) = sorted(seconds.items())
-    parcel = max(0.0, (high - low) / (many - few))
-    return Costs(result=low - few * parcel, parcel=parcel, message=message, latency=2 * message)
+    subtree = max(0.0, (high - low) / (many - few))
+    return Costs(result=low - few * subtree, subtree=subtree, message=message, latency=2 * message)
 
 
 PING = """
@@ -185,7 +186,7 @@ class SimulatedRanks:
     """
 
     def __init__(self, recording: Recording, costs: Costs, ranks: int, seed: int) -> None:
-        self.slots = Slots(dict.fromkeys(range(ranks), AHEAD))
+        self.workers = Workers(dict.fromkeys(range(ranks), AHEAD))
         self.now, self.recalls = 0.0, 0
         self._shares, self._costs, self._random = recording.shares, costs, random.Random(seed)
         self._queues: list[deque[Task]] = [deque() for _ in range(ranks)]
@@ -197,7 +198,7 @@ class SimulatedRanks:
     def submit(self, task: Task) -> None:
         """Send a task."""
         self.now += self._costs.message
-        rank = self._holder[task.number] = self.slots.take()
+        rank = self._holder[task.number] = self.workers.assign()
         self._queues[rank].append(task)
         if self._running[rank] is None:
             self._begin(rank, self.now + self._costs.latency)
@@ -214,7 +215,7 @@ class SimulatedRanks:
         else:
             at = next(k for k, task in enumerate(self._queues[rank]) if task.number == number)
             waiting = self._queues[rank][at]
-            self._queues[rank][at] = Task(waiting.number, waiting.parcels, min(waiting.seconds, STEP_SECONDS))
+            self._queues[rank][at] = Task(waiting.number, waiting.subtrees, min(waiting.seconds, STEP_SECONDS))
 
     def collect(self, seconds: float) -> list[TaskResult]:
         """The next result, if it comes within that time."""
@@ -231,11 +232,11 @@ class SimulatedRanks:
             self._running[rank] = None
             if self._queues[rank]:
                 self._begin(rank, end)
-            self.slots.free(rank)
+            self.workers.release(rank)
             del self._holder[number]
             rest = self._rest(running[0], end - running[1])
             self.now = max(self.now, arrival)
-            self.now += self._costs.message + self._costs.result + self._costs.parcel * len(rest)
+            self.now += self._costs.message + self._costs.result + self._costs.subtree * len(rest)
             return [TaskResult(number, Statistics.zeros(0, 0), rest=rest)]
         self.now += seconds
         return []
@@ -245,33 +246,33 @@ class SimulatedRanks:
 
     def _begin(self, rank: int, now: float) -> None:
         task = self._queues[rank].popleft()
-        work = sum(_work(parcel) for parcel in task.parcels)
+        work = sum(_work(subtree) for subtree in task.subtrees)
         self._set_end(rank, task, now, now + min(work, max(task.seconds, STEP_SECONDS)))
 
     def _set_end(self, rank: int, task: Task, begin: float, end: float) -> None:
         self._running[rank] = (task, begin, end)
         heapq.heappush(self._ends, (end, task.number, rank))
 
-    def _rest(self, task: Task, spent: float) -> list[Parcel]:
+    def _rest(self, task: Task, spent: float) -> list[EncodedSubtree]:
         """What is left of a task after that many seconds, in the order of a stack."""
-        waiting = list(reversed(task.parcels))
+        waiting = list(reversed(task.subtrees))
         while waiting:
-            parcel = waiting.pop()
-            left = _work(parcel) - spent
+            subtree = waiting.pop()
+            left = _work(subtree) - spent
             if left > 1e-9:
                 shares = self._random.choice(self._shares)
-                first = parcel.depth + 1
+                first = subtree.halvings + 1
                 return waiting + [_subtree(left * share, first + k) for k, share in enumerate(shares)]
             spent = max(0.0, -left)
         return []
 
 
-def _subtree(work: float, depth: int) -> Parcel:
-    return Parcel(b"", struct.pack("<d", work), depth)
+def _subtree(work: float, depth: int) -> EncodedSubtree:
+    return EncodedSubtree(b"", struct.pack("<d", work), depth)
 
 
-def _work(parcel: Parcel) -> float:
-    return float(struct.unpack("<d", parcel.content)[0])
+def _work(subtree: EncodedSubtree) -> float:
+    return float(struct.unpack("<d", subtree.content)[0])
 
 
 def simulate(recording: Recording, costs: Costs, ranks: int, work: float, seed: int = 0) -> Outcome:
@@ -285,7 +286,7 @@ def simulate(recording: Recording, costs: Costs, ranks: int, work: float, seed: 
         seconds = dispatcher.hand_out(executor.now)
         busy += executor.now - before
         for result in executor.collect(seconds):
-            busy += costs.message + costs.result + costs.parcel * len(result.rest)
+            busy += costs.message + costs.result + costs.subtree * len(result.rest)
             dispatcher.came_back(result.number)
             ledger.settle(result)
             longest = max(longest, len(ledger.waiting))
@@ -327,9 +328,9 @@ def main(argv: list[str] | None = None) -> int:
     message = options.message_us * 1e-6 if measured is None else measured
     costs = coordinator_costs(problem, message)
     print(
-        f"coordinator: {1e6 * costs.result:.1f} us for a result and {1e6 * costs.parcel:.2f} us for each subtree in it; "
+        f"coordinator: {1e6 * costs.result:.1f} us for a result and {1e6 * costs.subtree:.2f} us for each subtree in it; "
         f"{1e6 * message:.1f} us for a message ({'assumed' if measured is None else 'measured between two ranks'}): "
-        f"about {1 / (costs.result + 10 * costs.parcel + 2 * message):,.0f} tasks/s"
+        f"about {1 / (costs.result + 10 * costs.subtree + 2 * message):,.0f} tasks/s"
     )
     work = options.regions / recording.regions_per_second
     print(f"SIMULATED: {options.regions:.3g} regions, {work:,.0f} core seconds")

@@ -159,7 +159,7 @@ def _covered(net: Network, domain: rn.Slice, found: rn.Result) -> float:
     from regionenum.analysis.polygons import Polygons
 
     whole = Polygons.domain(domain.chart(net.input_shape), 1).areas.sum()
-    return float(picture(found).polygons.areas.sum() / whole)
+    return float(picture(found.findings).polygons.areas.sum() / whole)
 
 
 def _missing(net: Network, domain: rn.Slice, found: rn.Result) -> int:
@@ -168,9 +168,8 @@ def _missing(net: Network, domain: rn.Slice, found: rn.Result) -> int:
 
     chart = domain.chart(net.input_shape)
     y = np.random.default_rng(1).uniform(size=(SAMPLES, chart.dim))
-    extra = chart.half_spaces
-    y = y[(extra.level - y @ extra.normal.T > 0).all(axis=1)]
-    known = {row.tobytes() for row in pieces_of(found).astype(np.int64)}
+    y = y[(chart.half_spaces.slack(y) > 0).all(axis=1)]
+    known = {row.tobytes() for row in pieces_of(found.findings).astype(np.int64)}
     return sum(row.tobytes() not in known for row in net.pattern(chart.to_input(y)).astype(np.int64))
 
 

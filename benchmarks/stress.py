@@ -25,7 +25,7 @@ import regionenum as rn
 from benchmarks import machine
 from benchmarks.scaling import generic
 from regionenum.network.storage import save_npz
-from regionenum.results.summary import Result
+from regionenum.result import Result
 
 COMMAND = [sys.executable, "-m", "regionenum"]
 HALF_WIDTH = "10"

@@ -8,24 +8,40 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from regionenum.domain import Box, Polytope, Slice, WholeSpace, l1_ball, linf_ball
+    from regionenum.choices import EngineName, Fill, Record
+    from regionenum.domain import Box, Domain, Polytope, Slice, WholeSpace, l1_ball, linf_ball
+    from regionenum.engine.interface import Counters, Engine, Statistics
     from regionenum.enumeration import enumerate_regions
     from regionenum.errors import EngineError, InputError, RunError, WorkerError
     from regionenum.network.layers import Network
     from regionenum.network.load import load
+    from regionenum.network.storage import save_npz
     from regionenum.network.transform import relu_after_pooling, with_decision
-    from regionenum.results.reader import open_run
+    from regionenum.result import Result, open_run
+    from regionenum.results.findings import LayerSummary, RankSummary
+    from regionenum.results.progress import Progress
 
     __version__: str
 
 __all__ = [
     "Box",
+    "Counters",
+    "Domain",
+    "Engine",
     "EngineError",
+    "EngineName",
+    "Fill",
     "InputError",
+    "LayerSummary",
     "Network",
     "Polytope",
+    "Progress",
+    "RankSummary",
+    "Record",
+    "Result",
     "RunError",
     "Slice",
+    "Statistics",
     "WholeSpace",
     "WorkerError",
     "__version__",
@@ -35,25 +51,38 @@ __all__ = [
     "load",
     "open_run",
     "relu_after_pooling",
+    "save_npz",
     "with_decision",
 ]
 
 _HOMES = {
     "Box": "domain",
+    "Counters": "engine.interface",
+    "Domain": "domain",
+    "Engine": "engine.interface",
     "EngineError": "errors",
+    "EngineName": "choices",
+    "Fill": "choices",
     "InputError": "errors",
+    "LayerSummary": "results.findings",
     "Network": "network.layers",
     "Polytope": "domain",
+    "Progress": "results.progress",
+    "RankSummary": "results.findings",
+    "Record": "choices",
+    "Result": "result",
     "RunError": "errors",
     "Slice": "domain",
+    "Statistics": "engine.interface",
     "WholeSpace": "domain",
     "WorkerError": "errors",
     "enumerate_regions": "enumeration",
     "l1_ball": "domain",
     "linf_ball": "domain",
     "load": "network.load",
-    "open_run": "results.reader",
+    "open_run": "result",
     "relu_after_pooling": "network.transform",
+    "save_npz": "network.storage",
     "with_decision": "network.transform",
 }
 

@@ -8,34 +8,66 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Generator
 from contextlib import closing
+from dataclasses import dataclass, field
 from functools import partial
 from os import PathLike
 from pathlib import Path
 from typing import Any
 
 from regionenum.domain import Domain
-from regionenum.engine.interface import Engine, Problem, Record, SplittableEngine, Statistics
+from regionenum.engine.by_name import engine_by_name
+from regionenum.engine.explore import open_explorer
+from regionenum.engine.interface import Engine, Options, Problem, Record, Statistics
 from regionenum.errors import InputError
 from regionenum.network.layers import Network
 from regionenum.parallel import journal
-from regionenum.parallel.driver import Budget, Executor, Load, drive
+from regionenum.parallel.driver import Budget, Utilisation, drive
+from regionenum.parallel.executor import Executor
 from regionenum.parallel.ledger import Ledger
 from regionenum.parallel.local import ProcessExecutor, SerialExecutor
-from regionenum.parallel.parcel import seal
+from regionenum.parallel.runner import TaskRunner
 from regionenum.parallel.stop import Stop
-from regionenum.parallel.task import TaskRunner
-from regionenum.parallel.whole import WHOLE, WholeTreeExecutor
-from regionenum.results.deposit import MemorySink
+from regionenum.parallel.subtree_codec import encode_subtree
+from regionenum.result import Result
+from regionenum.results.findings import Findings
 from regionenum.results.progress import Progress, Totals
+from regionenum.results.row_store import MemorySink
+from regionenum.results.sink import Sink
 from regionenum.results.status import Activity, WorkerStatus
-from regionenum.results.summary import Result
+from regionenum.results.subject import Subject
 from regionenum.results.writer import RunWriter
-
-ENGINES = ("compiled", "highs")
-"""Names of the engines: the compiled one, and the slow, independent reference on HiGHS."""
 
 ExecutorOf = Callable[[Callable[[], TaskRunner]], Executor]
 """Makes an executor, given what makes a task runner in each worker."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Settings:
+    """How to enumerate, and where the results go.
+
+    Attributes
+    ----------
+    record, out, engine, workers, resume
+        As for `enumerate_regions`.
+    config : dict, optional
+        The resolved configuration to store in the run directory; by default it is made from the other settings.
+    commit_seconds : float, optional
+        Longest time between two commits of a run directory.
+    budget : Budget
+        How long tasks may take.
+    executor : callable, optional
+        Makes another executor than `workers` would.
+    """
+
+    record: str = "none"
+    out: str | PathLike[str] | None = None
+    engine: str | Engine = "compiled"
+    workers: int = 1
+    resume: bool = False
+    config: dict[str, Any] | None = None
+    commit_seconds: float | None = None
+    budget: Budget = field(default_factory=Budget)
+    executor: ExecutorOf | None = None
 
 
 class Enumeration:
@@ -47,12 +79,17 @@ class Enumeration:
 
     Parameters
     ----------
-    network, domain, record, out, engine, workers, resume : as for `enumerate_regions`
-    config : the resolved configuration to store in the run directory; by default it is made from the arguments
-    stop : reasons to stop before the end
-    budget : how long tasks may take
-    executor : makes another executor than `workers` would
-    commit_seconds : longest time between two commits of a run directory
+    network : Network
+    domain : Domain
+    settings : Settings
+    stop : Stop, optional
+        Reasons to stop before the end.
+
+    Attributes
+    ----------
+    stop : Stop
+    utilisation : Utilisation
+        How busy the workers were.
 
     Raises
     ------
@@ -62,51 +99,33 @@ class Enumeration:
     """
 
     def __init__(
-        self,
-        network: Network,
-        domain: Domain,
-        *,
-        record: str = "none",
-        out: str | PathLike[str] | None = None,
-        engine: str | Engine = "compiled",
-        workers: int = 1,
-        resume: bool = False,
-        config: dict[str, Any] | None = None,
-        stop: Stop | None = None,
-        budget: Budget | None = None,
-        executor: ExecutorOf | None = None,
-        commit_seconds: float | None = None,
+        self, network: Network, domain: Domain, settings: Settings | None = None, stop: Stop | None = None
     ) -> None:
-        _check_kinds(network, domain, workers)
-        self._network, self._domain = network, domain
-        self._record = _record(record)
-        self._engine = engine_by_name(engine) if isinstance(engine, str) else engine
+        settings = settings or Settings()
+        _check_kinds(network, domain, settings.workers)
+        self._network, self._domain, self._settings = network, domain, settings
+        self._options = Options(_record(settings.record))
+        self._engine = engine_by_name(settings.engine) if isinstance(settings.engine, str) else settings.engine
         self._problem = Problem.over(network, domain)
-        if workers < 1:
-            raise InputError(f"workers={workers}: give the number of worker processes, at least 1")
-        if (workers > 1 or executor) and not isinstance(self._engine, SplittableEngine):
+        if settings.workers < 1:
+            raise InputError(f"workers={settings.workers}: give the number of worker processes, at least 1")
+        if (settings.workers > 1 or settings.executor) and not self._engine.splittable:
             raise InputError(f'engine "{self._engine.name}" works in one process only; use workers=1')
-        self._executor_of: ExecutorOf = executor or (
-            SerialExecutor if workers == 1 else partial(ProcessExecutor, workers=workers)
-        )
-        self.stop, self.load, self._budget = stop or Stop(), Load(), budget or Budget()
-        if out is None:
-            if resume:
+        self.stop, self.utilisation = stop or Stop(), Utilisation()
+        self._sink: Sink
+        if settings.out is None:
+            if settings.resume:
                 raise InputError("resume needs the run directory of the run; give out")
-            self._sink: MemorySink | RunWriter = MemorySink(self._problem, self._record)
+            self._sink = MemorySink(self._problem, self._options.record)
             self._totals, self._ledger = self._beginning()
             return
-        writer = RunWriter(
-            Path(out),
-            self._problem,
-            domain,
-            self._record,
-            self._engine.name,
-            config or self._described(out),
-            resume=resume,
-            commit_seconds=commit_seconds,
+        writer = self._sink = RunWriter(
+            Path(settings.out),
+            self._subject(),
+            settings.config or self._described(settings.out),
+            resume=settings.resume,
+            commit_seconds=settings.commit_seconds,
         )
-        self._sink = writer
         try:
             # an empty file is not a frontier, and no reason to begin again on top of what was found
             if writer.frontier is not None:
@@ -122,7 +141,7 @@ class Enumeration:
     def _described(self, out: str | PathLike[str]) -> dict[str, Any]:
         return {
             "domain": self._domain.describe(),
-            "record": str(self._record),
+            "record": str(self._options.record),
             "exact": False,
             "engine": self._engine.name,
             "out": str(out),
@@ -131,15 +150,14 @@ class Enumeration:
     @property
     def resumable(self) -> bool:
         """Whether this enumeration could go on from the middle: an engine that cannot be split has to start again."""
-        return isinstance(self._engine, SplittableEngine) and self._problem.depth > 0
+        return self._engine.splittable
 
     def _beginning(self) -> tuple[Totals, Ledger]:
         """Nothing found, and everything to explore."""
-        totals = Totals.of(self._problem)
-        if not isinstance(self._engine, SplittableEngine) or self._problem.depth == 0:
-            return totals, Ledger.of([WHOLE])
-        totals.statistics.add(Statistics.domain(self._problem.depth, self._problem.dim))
-        return totals, Ledger.of([seal(self._engine.explorer(self._problem).root)])
+        problem, totals = self._problem, Totals.of(self._problem)
+        totals.statistics.add(Statistics.at_start(problem.depth, problem.dim))
+        root = open_explorer(self._engine, problem, Options()).root
+        return totals, Ledger.of([encode_subtree(root)])
 
     def run(self) -> Generator[Progress, None, None]:
         """Yield progress until the tree is exhausted or there is a reason to stop; either way the run is valid.
@@ -161,14 +179,14 @@ class Enumeration:
         # False while a result is taken in, when rows and statistics may not yet agree and must not be committed
         settled = True
         try:
-            results = drive(self._ledger, executor, self.stop, self.load, self._budget, totals.regions)
+            results = drive(self._ledger, executor, self.stop, self.utilisation, self._settings.budget, totals.regions)
             with closing(results):
                 for result in results:
                     totals.seconds = time.monotonic() - start
                     if result is not None:
                         settled = False
-                        if result.deposit is not None:
-                            sink.add(result.deposit)
+                        if result.stored is not None:
+                            sink.add(result.stored)
                         totals.statistics.add(self._ledger.settle(result))
                         totals.counters.add(result.counters)
                         settled = True
@@ -190,11 +208,11 @@ class Enumeration:
         """What the driver's side is doing."""
         return Activity(
             waiting=len(self._ledger.waiting),
-            in_flight=sum(map(len, self._ledger.flying.values())),
-            dry=self.load.dry,
+            in_flight=sum(map(len, self._ledger.in_flight.values())),
+            dry=self.utilisation.dry,
             workers=tuple(
-                WorkerStatus(number, load.tasks, load.regions, load.busy)
-                for number, load in sorted(self.load.workers.items())
+                WorkerStatus(number, worker.tasks, worker.regions, worker.busy)
+                for number, worker in sorted(self.utilisation.workers.items())
             ),
         )
 
@@ -207,26 +225,18 @@ class Enumeration:
         self._sink.commit(self._totals, frontier, self.stop.reason or "")
 
     def _executor(self) -> Executor:
-        if not isinstance(self._engine, SplittableEngine) or not self.resumable:
-            return WholeTreeExecutor(self._engine, self._problem, self._record, self._sink.depository)
-        make = partial(TaskRunner.of, self._engine, self._problem, self._record, self._sink.depository)
-        return self._executor_of(make)
+        make_runner = partial(TaskRunner.of, self._engine, self._problem, self._options, self._sink.cell_store)
+        workers, executor_of = self._settings.workers, self._settings.executor
+        if executor_of:
+            return executor_of(make_runner)
+        return SerialExecutor(make_runner) if workers == 1 else ProcessExecutor(make_runner, workers)
 
     def result(self) -> Result:
         """What was found so far."""
-        totals = self._totals
-        return Result(
-            network=self._network,
-            domain=self._domain,
-            record=self._record,
-            engine=self._engine.name,
-            statistics=totals.statistics,
-            counters=totals.counters,
-            seconds=totals.seconds,
-            complete=totals.complete,
-            exact=False,
-            rows=self._sink.rows,
-        )
+        return Result(Findings(self._subject(), self._totals, self._sink.rows))
+
+    def _subject(self) -> Subject:
+        return Subject(self._problem, self._domain, self._options.record, self._engine.name)
 
 
 def enumerate_regions(
@@ -250,19 +260,31 @@ def enumerate_regions(
 
     Parameters
     ----------
-    net : the network, from `load`
-    domain : the part of the input space, for example a `Box`
-    record : "none" keeps counts and statistics in constant memory, "regions" also a row for every region, "tree" a row
-        for every cell of every layer
-    out : a new or empty folder for the run; without it recorded rows stay in memory
-    workers : number of worker processes; 1 works in this process
-    exact : must be False; decisions are taken in floating point, and doubtful ones are counted in `Result.counters`
-    engine : "compiled", "highs" (slow, independent, one process), or an engine object
-    on_progress : called with a `Progress` several times a second
-    resume : go on with the run in `out`, with any number of workers
-    time_limit : stop after that many seconds
-    max_regions : stop soon after that many regions are found
-    stop_file : stop once this file exists
+    net : Network
+        From `load`.
+    domain : Domain
+        The part of the input space, for example a `Box`.
+    record : {"none", "regions", "tree"}
+        "none" keeps counts and statistics in constant memory, "regions" also a row for every region, "tree" a row for every
+        cell of every layer.
+    out : path, optional
+        A new or empty folder for the run; without it recorded rows stay in memory.
+    workers : int
+        Number of worker processes; 1 works in this process.
+    exact : bool
+        Must be False; decisions are taken in floating point, and doubtful ones are counted in `Result.counters`.
+    engine : {"compiled", "highs"} or Engine
+        "highs" is slow and independent, and works in one process.
+    on_progress : callable, optional
+        Called with a `Progress` several times a second.
+    resume : bool
+        Go on with the run in `out`, with any number of workers.
+    time_limit : float, optional
+        Stop after that many seconds of enumerating; loading, or compiling, the kernels before does not count.
+    max_regions : int, optional
+        Stop soon after that many regions are found.
+    stop_file : path, optional
+        Stop once this file exists.
 
     Returns
     -------
@@ -283,9 +305,8 @@ def enumerate_regions(
     refuse_unavailable(exact=exact)
     file = None if stop_file is None else Path(stop_file)
     stop = Stop(time_limit=time_limit, max_regions=max_regions, file=file)
-    enumeration = Enumeration(
-        net, domain, record=record, out=out, engine=engine, workers=workers, resume=resume, stop=stop
-    )
+    settings = Settings(record=record, out=out, engine=engine, workers=workers, resume=resume)
+    enumeration = Enumeration(net, domain, settings, stop)
     follow(enumeration, on_progress)
     return enumeration.result()
 
@@ -319,19 +340,6 @@ def refuse_unavailable(*, exact: bool = False) -> None:
             "exact=True: certified decisions are not available yet; use exact=False, doubtful decisions are counted in "
             "the summary"
         )
-
-
-def engine_by_name(name: str) -> Engine:
-    """The engine of a name; imports only that engine."""
-    if name == "compiled":
-        from regionenum.engine.compiled import CompiledEngine
-
-        return CompiledEngine()
-    if name == "highs":
-        from regionenum.engine.reference import HighsEngine
-
-        return HighsEngine()
-    raise InputError(f'engine "{name}" is unknown; use one of {", ".join(ENGINES)}')
 
 
 def _record(name: str) -> Record:

@@ -15,3 +15,9 @@ class RunError(RuntimeError):
 
 class WorkerError(RuntimeError):
     """A worker failed or died (command line: exit code 1). A run directory can be resumed."""
+
+
+def first_line(error: BaseException) -> str:
+    """What an error of a library says first, fit for a sentence: one line, not too long."""
+    lines = str(error).strip().splitlines()
+    return " ".join(lines[0].split()).rstrip(" .:")[:300] if lines else type(error).__name__

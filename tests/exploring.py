@@ -7,7 +7,8 @@ from dataclasses import dataclass, fields
 import numpy as np
 
 from regionenum.engine.compiled import CompiledEngine
-from regionenum.engine.interface import Cells, Counters, Engine, Problem, Record, Statistics
+from regionenum.engine.explore import explore as batches_of
+from regionenum.engine.interface import Cells, Counters, Engine, Options, Problem, Record, Statistics
 from regionenum.engine.reference import HighsEngine
 from tests.oracles import Pattern, exact_pattern
 
@@ -38,10 +39,19 @@ class Found:
 
 def explore(engine: Engine, problem: Problem, record: Record = Record.NONE) -> Found:
     """All that an engine finds, with the checks that hold for every exploration."""
+    found = explore_at_most(engine, problem, record, None)
+    assert found is not None
+    return found
+
+
+def explore_at_most(engine: Engine, problem: Problem, record: Record, most: int | None) -> Found | None:
+    """The same, or None once there are more than `most` cells."""
     statistics, counters = Statistics.zeros(problem.depth, problem.dim), Counters()
     tables = []
-    for batch in engine.explore(problem, record):
+    for batch in batches_of(engine, problem, Options(record)):
         statistics.add(batch.statistics)
+        if most is not None and statistics.cells.sum() > most:
+            return None
         counters.add(batch.counters)
         assert (batch.cells is None) == (record is Record.NONE)
         if batch.cells is not None:
@@ -74,7 +84,7 @@ def check_totals(problem: Problem, found: Found, record: Record) -> None:
     if not problem.chart.whole:
         extra = problem.chart.half_spaces
         assert np.all((witness > 0) & (witness < 1))
-        assert np.all(witness @ extra.normal.T < extra.level)
+        assert np.all(extra.slack(witness) > 0)
 
 
 def same_statistics(a: Statistics, b: Statistics) -> bool:

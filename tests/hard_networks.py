@@ -15,8 +15,9 @@ import numpy as np
 from hypothesis import strategies as st
 
 from regionenum.domain import Box, Domain, Polytope, Slice, WholeSpace
-from regionenum.network.layers import Layer, Network
+from regionenum.network.layers import Network
 from regionenum.network.units import ABSOLUTE, IDENTITY, MAXIMUM, RELU, PiecewiseLinear, Units, leaky_relu
+from tests import line
 
 Case = tuple[Network, Domain]
 Family = Callable[[np.random.Generator], Case]
@@ -53,16 +54,12 @@ def hard_cases(draw: Any, families: Sequence[str] = tuple(FAMILIES)) -> tuple[st
 
 
 def chain(*layers: tuple[Map, Units | None]) -> Network:
-    """A network of affine maps and units; None is the identity, and for the last layer only."""
-    built = [
-        Layer(f"layers.{k}", np.ascontiguousarray(w + 0.0), b + 0.0, units or Units.identity(len(b)))
-        for k, ((w, b), units) in enumerate(layers)
-    ]
-    return Network(tuple(built), (built[0].n_in,))
+    """A network of affine maps and units; None is the identity, and for the last layer only. There is no -0.0 in it."""
+    return line.chain(*((np.ascontiguousarray(w + 0.0), b + 0.0, units) for (w, b), units in layers))
 
 
-def relu_chain(*maps: Map) -> Network:
-    """A ReLU after each map."""
+def relu_layers(*maps: Map) -> Network:
+    """A ReLU after each map, the last too."""
     return chain(*((m, Units.pointwise(RELU, len(m[1]))) for m in maps))
 
 
@@ -214,7 +211,7 @@ def near_pencils(rng: np.random.Generator) -> Case:
 def scales(rng: np.random.Generator) -> Case:
     """Neurons in units of 2^-200 to 2^200 each; the next layer's weights compensate them, most of the time."""
     n_in, most = int(rng.integers(1, 4)), int(rng.choice([20, 60, 200]))
-    network = relu_chain(*(small(rng, 3, n) for n in (n_in, 3, 3)))
+    network = relu_layers(*(small(rng, 3, n) for n in (n_in, 3, 3)))
     undo = np.zeros(n_in)
     compensate = rng.random() < 0.7
 
@@ -246,7 +243,7 @@ def far_boxes(rng: np.random.Generator) -> Case:
         point = lower + (upper - lower) * rng.choice([0.25, 0.5, 0.75, 1 / 3], d)
         b[k] = -(w[k] @ point)
     v, c = small(rng, 2, 3)
-    return relu_chain((w, b), (v * later, c)), box
+    return relu_layers((w, b), (v * later, c)), box
 
 
 @family
@@ -261,7 +258,7 @@ def cancelling(rng: np.random.Generator) -> Case:
     # each row is a difference, whose constant is nearly taken away by the bias
     c = np.where(rng.random(3) < 0.6, -(v @ b) + rng.integers(-3, 4, 3) / 4.0, c)
     last = small(rng, 2, 3)
-    return relu_chain((w, b), (v, c), last), some_box(rng, n_in)
+    return relu_layers((w, b), (v, c), last), some_box(rng, n_in)
 
 
 @family
@@ -291,7 +288,7 @@ def slabs(rng: np.random.Generator) -> Case:
     v, offset = small(rng, 2, 3)
     if rng.random() < 0.5:
         v[:, :2] /= width
-    return relu_chain((w, b), (v, offset)), box
+    return relu_layers((w, b), (v, offset)), box
 
 
 @family
@@ -307,7 +304,7 @@ def vanishing(rng: np.random.Generator) -> Case:
             w *= 2.0 ** rng.integers(-30, 30)
         maps.append((w, rng.integers(-2, 3, size) / 2.0 * (rng.random() < 0.7)))
         n = size
-    return relu_chain(*maps), some_box(rng, n_in)
+    return relu_layers(*maps), some_box(rng, n_in)
 
 
 @family
@@ -354,7 +351,7 @@ def corners(rng: np.random.Generator) -> Case:
     rows = rng.integers(-2, 3, (3, d)).astype(float)
     w, b = through(rows, corner)
     b = b + np.array([small_one * rng.integers(-2, 3) / 4.0 for _ in range(3)])
-    return relu_chain((w, b), small(rng, 2, 3)), Polytope(normals, levels, within=Box(-1.0, 1.0))
+    return relu_layers((w, b), small(rng, 2, 3)), Polytope(normals, levels, within=Box(-1.0, 1.0))
 
 
 @family
@@ -409,7 +406,7 @@ def rounded(rng: np.random.Generator) -> Case:
     c = np.where(rng.random(3) < 0.6, -(v @ at), c)
     v[2] = np.where(rng.random() < 0.5, 0.1 * v[1], v[2])
     domain: Domain = Box(np.full(d, -1.0), np.ones(d)) if rng.random() < 0.8 else WholeSpace()
-    return relu_chain((w, b), (v, c)), domain
+    return relu_layers((w, b), (v, c)), domain
 
 
 @family
@@ -452,7 +449,7 @@ def shallow(rng: np.random.Generator) -> Case:
     beyond = np.array([-1.0, 0.0, 0.0, 0.5, 1.0, 2.0])
     if rng.random() < 0.5:
         b[1:] += reach * rng.choice(beyond, n - 1)
-        return relu_chain((w, b)) if rng.random() < 0.5 else deeper(rng, (w, b)), box
+        return relu_layers((w, b)) if rng.random() < 0.5 else deeper(rng, (w, b)), box
     units = Units.each([RELU, *(RELU if rng.random() < 0.3 else IDENTITY for _ in range(n - 1))])
     v = np.where(rng.random((2, 1)) < 0.7, np.eye(n)[rng.integers(0, n, 2)], rng.integers(-2, 3, (2, n)))
     c = -(v @ units.apply((w @ corner + b)[None, :])[0]) + reach * rng.choice(beyond, 2) * rng.choice([-1.0, 1.0])
@@ -486,7 +483,7 @@ def zoom(rng: np.random.Generator) -> Case:
         centre = rng.integers(0, 17, n) / 16.0
         maps.append((w, -(w @ centre) + rng.integers(-1, 2, 2) / 4.0))
         n = 2
-    return relu_chain(*maps), some_box(rng, n_in)
+    return relu_layers(*maps), some_box(rng, n_in)
 
 
 @family

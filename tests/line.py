@@ -12,7 +12,18 @@ from itertools import pairwise
 import numpy as np
 import scipy.sparse as sp
 
-from regionenum.engine.interface import Batch, Cells, Counters, Problem, Record, Statistics
+from regionenum.engine.interface import (
+    Batch,
+    Cells,
+    Counters,
+    OpenCell,
+    Options,
+    Problem,
+    Record,
+    Rest,
+    Statistics,
+    Subtree,
+)
 from regionenum.network.layers import Layer, Network
 from regionenum.network.units import MAXIMUM, RELU, Units
 
@@ -85,24 +96,51 @@ def crossings(units: Units, z: Map, low: Fraction, high: Fraction) -> list[Fract
 
 
 class LineEngine:
-    """The oracle as an engine; yields one batch per `size` regions."""
+    """The oracle as an engine; its steps are `size` regions long, whatever they are asked to be."""
 
     name = "line"
+    splittable = False
 
     def __init__(self, size: int = 3) -> None:
         self.size = size
 
-    def explore(self, problem: Problem, record: Record = Record.NONE) -> Iterator[Batch]:
+    def explorer(self, problem: Problem, options: Options) -> LineExplorer:
+        return LineExplorer(problem, options.record, self.size)
+
+
+class LineExplorer:
+    def __init__(self, problem: Problem, record: Record, size: int) -> None:
         assert problem.dim == 1
-        chart = problem.chart
-        directions = chart.directions.toarray()[:, 0].tolist()
-        start = [(Fraction(a), Fraction(b)) for a, b in zip(directions, chart.origin.tolist(), strict=True)]
-        self.problem, self.record, self.numbers = problem, record, [0] * problem.depth
-        self.statistics, self.rows, self.regions = Statistics.zeros(problem.depth, 1), list[tuple](), 0
-        for _ in self._walk(0, 0, -1, start, Fraction(0), Fraction(1), [], []):
+        self.problem, self.record, self.size = problem, record, size
+        self.statistics, self.rows = Statistics.zeros(problem.depth, 1), list[tuple]()
+        self.children, self.regions, self.finished = 0, 0, True
+        self._visits: Iterator[None] | None = None
+
+    @property
+    def root(self) -> Subtree:
+        return Subtree.undivided()
+
+    def start(self, subtree: Subtree, first_number: int = 0) -> None:
+        if self._visits is None:
+            chart = self.problem.chart
+            directions = chart.directions.toarray()[:, 0].tolist()
+            begin = [(Fraction(a), Fraction(b)) for a, b in zip(directions, chart.origin.tolist(), strict=True)]
+            self.finished, self.regions, self.numbers = False, 0, [first_number] * self.problem.depth
+            self._visits = self._walk(0, 0, -1, begin, Fraction(0), Fraction(1), [], [])
+
+    def step(self, tests: int) -> Batch:
+        assert self._visits is not None
+        for _ in self._visits:
             if self.regions % self.size == 0:
-                yield self._batch()
-        yield self._batch()
+                return self._batch()
+        self.finished = True
+        return self._batch()
+
+    def rest(self) -> Rest:
+        if not self.finished:
+            return Rest([self.root], [])
+        self._visits = None
+        return Rest([], [OpenCell(self.root.cell, 0, 1, self.children)])
 
     def _batch(self) -> Batch:
         statistics, rows = self.statistics, self.rows
@@ -123,7 +161,7 @@ class LineEngine:
     def _walk(self, k, number, parent, values, low, high, pattern, ranks) -> Iterator[None]:
         # the batch may change between the visits of the children, so the cell is counted at once
         s, rank = self.statistics, ranks[-1] if ranks else 1
-        s.cells[k, rank] += 1
+        s.cells[k, rank] += k > 0
         is_region = k == self.problem.depth
         if (is_region and self.record is not Record.NONE) or (k and self.record is Record.TREE):
             self.rows.append((k - 1, number, parent, pattern, ranks, (low + high) / 2))
@@ -141,9 +179,10 @@ class LineEngine:
                 children[-1] = (children[-1][0], b, pieces, outputs)
             else:
                 children.append((a, b, pieces, outputs))
-        s.children[k, rank] += len(children)
-        s.max_children[k, rank] = max(s.max_children[k, rank], len(children))
-        s.unsplit[k, rank] += len(children) == 1
+        if k:
+            s.close(OpenCell(b"", k, rank, len(children)))
+        else:
+            self.children = len(children)
         for a, b, pieces, outputs in children:
             child, self.numbers[k] = self.numbers[k], self.numbers[k] + 1
             child_rank = int(any(slope != 0 for slope, _ in outputs))

@@ -1,7 +1,6 @@
 import importlib
 import subprocess
 import sys
-import time
 from dataclasses import replace
 from pathlib import Path
 
@@ -152,20 +151,6 @@ def test_demo_runs_as_a_script_without_torch(small_config):
     )
     assert (done.returncode, done.stderr) == (0, "")
     assert "Regions after each layer" in done.stdout
-
-
-def test_demo_announces_that_kernels_are_compiled(capsys, monkeypatch):
-    def slow(*arguments):
-        time.sleep(0.3)
-        return enumerate_regions(*arguments)
-
-    enumerate_regions = rn.enumerate_regions
-    monkeypatch.setattr(rn, "enumerate_regions", slow)
-    demo.prepare_kernels()
-    assert "Compiling" not in capsys.readouterr().out
-    monkeypatch.setattr(demo, "PATIENCE", 0.01)
-    demo.prepare_kernels()
-    assert capsys.readouterr().out.startswith("Compiling the kernels")
 
 
 def test_demo_refuses_a_missing_configuration(tmp_path):

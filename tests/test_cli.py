@@ -1,6 +1,7 @@
+"""The command line: verbs, tables, exit codes, and one sentence for bad input."""
+
 import json
 import os
-import re
 import subprocess
 import sys
 from io import StringIO
@@ -10,14 +11,12 @@ import pytest
 from rich.console import Console
 
 import regionenum as rn
-from regionenum.cli import count, doctor, main
+from regionenum.cli import domain, main
 from regionenum.cli.doctor import star_network
-from regionenum.cli.progress import progress_display, progress_line
 from regionenum.cli.tables import show_result
 from regionenum.network.layers import Layer, Network
 from regionenum.network.storage import save_npz
 from regionenum.network.units import RELU, Units
-from regionenum.results.progress import Progress
 from tests.line import LineEngine
 from tests.test_schema import BOX, NET
 
@@ -192,7 +191,9 @@ def test_bad_input_is_one_sentence(capsys, model, config, tmp_path):
     box = ("--box", "-1", "1")
     assert "required: VERB" in error_of(capsys, 2)
     assert "invalid choice: 'cuont'" in error_of(capsys, 2, "cuont")
-    assert "one of the arguments --box --whole-space --ball --domain is required" in error_of(capsys, 2, "count", model)
+    assert "one of the arguments --box --whole-space --ball --l1-ball --domain is required" in error_of(
+        capsys, 2, "count", model
+    )
     assert "'-1' is one bound" in error_of(capsys, 2, "count", model, "--box=-1")
     assert "'a' is neither a number nor" in error_of(capsys, 2, "count", model, "--box", "a", "1")
     assert "lower 2.0 is above upper 1.0" in error_of(capsys, 2, "count", model, "--box", "2", "1")
@@ -262,83 +263,10 @@ def test_version(capsys):
 
 
 def test_box_tokens_are_joined_once():
-    assert count.join_pairs(["count", "--box", "-1,0", "1,2", "m"]) == ["count", "--box=-1,0 1,2", "m"]
-    assert count.join_pairs(["count", "m", "--box=-1", "1"]) == ["count", "m", "--box=-1 1"]
-    assert count.join_pairs(["count", "m", "--box", "1"]) == ["count", "m", "--box", "1"]
-    assert count.join_pairs(["count", "--", "--box", "1", "2"]) == ["count", "--", "--box", "1", "2"]
-
-
-class Stream(StringIO):
-    def __init__(self, terminal):
-        super().__init__()
-        self.terminal = terminal
-
-    def isatty(self):
-        return self.terminal
-
-
-MOMENT = Progress(regions=12345, cells=(10, 12345), seconds=10.0, doubtful=3)
-
-
-def test_progress_line():
-    assert progress_line(MOMENT) == ("12,345 regions, 1,234/s, 10 s, cells by layer: 10 12,345, doubtful decisions: 3")
-
-
-def test_progress_elsewhere_is_a_line_now_and_then(monkeypatch):
-    now = [0.0]
-    monkeypatch.setattr("regionenum.cli.progress.time.monotonic", lambda: now[0])
-    stream = Stream(terminal=False)
-    with progress_display(stream) as show:
-        for now[0] in (1.0, 9.9, 10.0, 11.0, 20.5):
-            show(MOMENT)
-    assert stream.getvalue() == 2 * (progress_line(MOMENT) + "\n")
-
-
-def test_progress_on_a_terminal(monkeypatch):
-    monkeypatch.setenv("TERM", "xterm")
-    monkeypatch.setenv("COLUMNS", "200")
-    stream = Stream(terminal=True)
-    with progress_display(stream) as show:
-        show(MOMENT)
-    assert "12,345 regions" in stream.getvalue()
-    assert "%" not in stream.getvalue()
-
-
-def test_doctor(capsys, monkeypatch):
-    monkeypatch.setenv("SLURM_JOB_ID", "77")
-    assert main(["doctor"]) == 0
-    out = capsys.readouterr().out
-    assert "5 regions and 3 distinct maps with both engines" in out
-    assert "SLURM_JOB_ID=77" in out
-    assert "FAILED" not in out
-
-
-def test_doctor_reports_what_is_broken(capsys, monkeypatch):
-    def broken():
-        raise RuntimeError("cannot load MPI library")
-
-    monkeypatch.setattr(doctor, "_self_test", broken)
-    assert main(["doctor"]) == 1
-    assert re.search(r"self-test\s+FAILED\s+RuntimeError: cannot load MPI library", capsys.readouterr().out)
-
-
-def test_doctor_survives_an_mpi_that_does_not_load(monkeypatch, tmp_path):
-    (tmp_path / "mpi4py").mkdir()
-    (tmp_path / "mpi4py" / "__init__.py").write_text("")
-    (tmp_path / "mpi4py" / "MPI.py").write_text("raise RuntimeError('cannot load MPI library')")
-    monkeypatch.syspath_prepend(tmp_path)
-    monkeypatch.setenv("PYTHONPATH", str(tmp_path) + os.pathsep + os.environ.get("PYTHONPATH", ""))
-    monkeypatch.setattr(doctor, "version", lambda name: "4.0")
-    check = doctor._mpi()
-    assert not check.ok
-    assert check.detail == "mpi4py 4.0 finds no working MPI library: RuntimeError: cannot load MPI library"
-
-
-def test_doctor_names_a_cache_that_cannot_be_written(monkeypatch):
-    monkeypatch.setattr(os, "access", lambda *_: False)
-    ok, detail = doctor._cache()
-    assert not ok
-    assert "set REGIONENUM_CACHE_DIR" in detail
+    assert domain.join_pairs(["count", "--box", "-1,0", "1,2", "m"]) == ["count", "--box=-1,0 1,2", "m"]
+    assert domain.join_pairs(["count", "m", "--box=-1", "1"]) == ["count", "m", "--box=-1 1"]
+    assert domain.join_pairs(["count", "m", "--box", "1"]) == ["count", "m", "--box", "1"]
+    assert domain.join_pairs(["count", "--", "--box", "1", "2"]) == ["count", "--", "--box", "1", "2"]
 
 
 def test_a_reader_that_goes_away_is_no_error(tmp_path):

@@ -12,17 +12,17 @@ from regionenum.cli import main
 from regionenum.cli.config import read_config, read_domain
 from regionenum.domain import Domain, domain_from
 from regionenum.domain import slice as slice_module
-from regionenum.domain.linear import needed
-from regionenum.enumeration import Enumeration, follow
+from regionenum.domain.redundant import needed
+from regionenum.enumeration import Enumeration, Settings, follow
 from regionenum.errors import InputError
 from regionenum.network.storage import save_npz
 from regionenum.parallel.driver import Budget
-from regionenum.parallel.parcel import unseal
 from regionenum.parallel.stop import Stop
+from regionenum.parallel.subtree_codec import decode_subtree
 from regionenum.results.patterns import Packing
 from regionenum.results.schema import fixed_array
+from tests.domains import random_relu
 from tests.line import relu_chain
-from tests.test_domains import random_relu
 
 NET = random_relu(6, 3, 8, 7)
 PLANE = [[1.0, 0.5, 0.0], [0.0, 1.0, -1.0]]
@@ -83,7 +83,7 @@ def test_witnesses_are_inputs_in_the_domain_with_their_pattern(domain, record):
 def test_run_directories_workers_and_resuming(domain, tmp_path):
     plain = rn.enumerate_regions(NET, domain, record="regions")
     out = tmp_path / "run"
-    begun = Enumeration(NET, domain, record="regions", out=out, stop=Stop(max_regions=1), budget=SMALL)
+    begun = Enumeration(NET, domain, Settings(record="regions", out=out, budget=SMALL), Stop(max_regions=1))
     follow(begun)
     assert not begun.result().complete
     assert 0 < begun.result().count < plain.count
@@ -112,16 +112,16 @@ def test_a_run_goes_on_where_other_half_spaces_are_kept(tmp_path, monkeypatch, s
 
     def with_one_implied(spaces, centre, lower, upper):
         rows = needed(spaces, centre, lower, upper)
-        return np.append(rows, np.setdiff1d(np.arange(len(spaces.b)), rows)[:1])
+        return np.append(rows, np.setdiff1d(np.arange(len(spaces)), rows)[:1])
 
     for first, second in ((needed, with_one_implied), (with_one_implied, needed)):
         monkeypatch.setattr(slice_module, "needed", first)
         # cuts of the second layer come behind the constraints: stop where some of them are decided
         for limit in range(20, plain.count, 40):
             out = tmp_path / f"{first.__name__} {limit}"
-            begun = Enumeration(net, domain, record="regions", out=out, stop=Stop(max_regions=limit), budget=SMALL)
+            begun = Enumeration(net, domain, Settings(record="regions", out=out, budget=SMALL), Stop(max_regions=limit))
             follow(begun)
-            if any(unseal(parcel).layer == 1 for parcel in begun._ledger.waiting):
+            if any(decode_subtree(subtree).layer == 1 for subtree in begun._ledger.waiting):
                 break
         else:
             raise AssertionError("no run stopped in the second layer")
@@ -166,6 +166,8 @@ TABLES = {
     "slice": 'kind = "slice"\norigin = [0.1, 0.2, 0.3]\ndirections = [[1, 0.5, 0], [0, 1, -1]]\n'
     "within = {lower = -1, upper = 2}\n",
     "whole slice": 'kind = "slice"\norigin = [0.1, 0.2, 0.3]\ndirections = [[1, 0.5, 0], [0, 1, -1]]\n',
+    "l1 ball": 'kind = "l1_ball"\ncenter = [0, 0.1, 0]\nradius = 1.5\nwithin = {lower = -1, upper = 1}\n',
+    "linf ball": 'kind = "linf_ball"\ncenter = [0, 0.1, 0]\nradius = 1.5\nwithin = {lower = -1, upper = 1}\n',
     "line": 'kind = "slice"\npoints = [[0, 0, 0], [1, -1, 0.5]]\nwithin = {lower = -3, upper = 3}\n',
 }
 
@@ -205,11 +207,33 @@ def test_the_options_of_count(capsys, folder):
     assert printed_count(capsys, "count", "--ball=-0.5,0,0.1", "0.75", net) == ball
 
 
+@pytest.mark.parametrize(("option", "ball"), [("--ball", rn.linf_ball), ("--l1-ball", rn.l1_ball)])
+def test_balls_may_be_cut_with_a_box(capsys, folder, option, ball):
+    net, center, corner = str(folder / "net.npz"), [-0.5, 0.0, 0.1], [0.0, 0.25, 0.5]
+    options = [option, "-0.5,0,0.1", "0.75"]
+    whole = rn.enumerate_regions(NET, ball(center, 0.75)).count
+    part = rn.enumerate_regions(NET, ball(center, 0.75, within=rn.Box(-1.0, corner))).count
+    assert part < whole
+    assert printed_count(capsys, "count", net, *options) == whole
+    for argv in ([*options, "--box", "-1", "0,0.25,0.5"], ["--box=-1", "0,0.25,0.5", *options]):
+        out = folder / f"run {option} {len(argv)}"
+        assert printed_count(capsys, "count", net, *argv, "--out", str(out)) == part
+        kept = rn.open_run(out).domain.describe()
+        assert kept["kind"] == f"{ball.__name__}"
+        assert kept["within"] == {"kind": "box", "lower": -1.0, "upper": corner}
+        assert (kept["center"], kept["radius"]) == (center, 0.75)
+
+
 @pytest.mark.parametrize(
     ("argv", "sentence"),
     [
-        ([], "one of the arguments --box --whole-space --ball --domain is required"),
+        ([], "one of the arguments --box --whole-space --ball --l1-ball --domain is required"),
         (["--box", "0", "1", "--whole-space"], "argument --whole-space: not allowed with argument --box"),
+        (["--ball", "0", "1", "--l1-ball", "0,0,0", "1"], "argument --l1-ball: not allowed with argument --ball"),
+        (["--box", "0", "1", "--domain", "x.toml"], "argument --domain: not allowed with argument --box"),
+        (["--box", "0", "1", "--ball", "0", "1", "--l1-ball", "0,0,0", "1"], "argument --ball: not allowed with"),
+        (["--l1-ball", "0", "1"], "l1_ball: the center is a single number; give one number for each input"),
+        (["--box", "5", "6", "--ball", "0", "1"], "linf_ball: the ball and the box do not meet; move the center"),
         (["--ball", "0", "1,2"], "argument --ball: '1,2' is a list; the radius is one number"),
         (["--ball", "0", "-1"], "linf_ball: the radius is -1.0; give a positive number"),
         (["--ball", "0"], "argument --ball: '0' is one value; give the center and the radius"),
@@ -230,7 +254,17 @@ def test_options_that_are_refused(capsys, folder, argv, sentence):
 @pytest.mark.parametrize(
     ("text", "sentence"),
     [
-        ('kind = "ball"', "`domain.kind`: invalid enum value 'ball'; use one of box, whole_space, polytope, slice"),
+        (
+            'kind = "ball"',
+            "`domain.kind`: invalid enum value 'ball'; use one of box, whole_space, polytope, slice, "
+            "linf_ball, l1_ball",
+        ),
+        ('kind = "l1_ball"\ncenter = [0]', "key `radius` is missing in [domain]; add it"),
+        ('kind = "linf_ball"\ncenter = "0"\nradius = 1', "`domain.center`: expected `float | array`, got `str`"),
+        (
+            'kind = "linf_ball"\ncentre = 0\nradius = 1',
+            "unknown key `centre` in [domain]; known keys: kind, center, radius, within",
+        ),
         ("lower = 0", "key `kind` is missing in [domain]; add it"),
         ('kind = "whole_space"\nlower = 0', "unknown key `lower` in [domain]; known keys: kind"),
         ('kind = "polytope"\nA = [[1]]', "key `b` is missing in [domain]; add it"),

@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import numpy as np
 import pytest
 from hypothesis import HealthCheck, assume, example, given, settings
 
 from regionenum.domain import Box
 from regionenum.engine.compiled import CompiledEngine
-from regionenum.engine.interface import Batch, Problem, Record
+from regionenum.engine.interface import Problem, Record
 from regionenum.engine.reference import HighsEngine
 from regionenum.network.layers import Layer, Network
-from regionenum.network.units import RELU, Units
-from tests.exploring import ENGINES, Found, assert_witnesses, explore, same_statistics
+from regionenum.network.units import Units
+from tests.exploring import ENGINES, Found, assert_witnesses, explore, explore_at_most, same_statistics
+from tests.hard_networks import relu_layers
 from tests.oracles import Pattern, exact_cells
 from tests.strategies import cases
 
@@ -26,41 +25,21 @@ BUDGET = settings(max_examples=60, deadline=None, suppress_health_check=list(Hea
 Case = tuple[Network, Box]
 
 
-def relu_chain(*maps: tuple[list[list[float]], list[float]]) -> Network:
-    layers = [
-        Layer(f"layers.{k}", np.array(w, float), np.array(b, float), Units.pointwise(RELU, len(b)))
-        for k, (w, b) in enumerate(maps)
-    ]
-    return Network(tuple(layers), (len(maps[0][0][0]),))
-
-
-def explore_at_most(name: str, problem: Problem, record: Record, most: int) -> Found | None:
-    """Explore, or None once there are more than `most` cells."""
-
-    class Capped:
-        name = "capped"
-
-        def explore(self, problem: Problem, record: Record = Record.NONE) -> Iterator[Batch]:
-            n_cells = 0
-            for batch in ENGINES[name]().explore(problem, record):
-                n_cells += int(batch.statistics.cells.sum())
-                if n_cells > most:
-                    raise OverflowError
-                yield batch
-
-    try:
-        return explore(Capped(), problem, record)
-    except OverflowError:
-        return None
-
-
 @BUDGET
 @given(cases())
-@example((relu_chain(([[1, 0], [0, 1], [0, -1]], [0, 0, 0]), ([[1, 0, 0], [1, -1, 1]], [0, 0])), Box(-7.0, 7.0)))
+@example(
+    (
+        relu_layers(
+            (np.array([[1, 0], [0, 1], [0, -1]]), np.zeros(3)),
+            (np.array([[1, 0, 0], [1, -1, 1]]), np.zeros(2)),
+        ),
+        Box(-7.0, 7.0),
+    )
+)
 def test_compiled_is_reference(case: Case) -> None:
     network, box = case
     problem = Problem.over(network, box)
-    compiled = explore_at_most("compiled", problem, Record.TREE, 3 * MOST)
+    compiled = explore_at_most(CompiledEngine(), problem, Record.TREE, 3 * MOST)
     assume(compiled is not None)
     assert compiled is not None
     reference = explore(HighsEngine(), problem, Record.TREE)
@@ -104,7 +83,7 @@ def _last_ranks(found: Found, depth: int, n_units: int) -> dict[Pattern, int]:
 def test_recording_does_not_change_the_statistics(engine: str) -> None:
     rng = np.random.default_rng(3)
     shapes = [(6, 3), (5, 6)]
-    network = relu_chain(*((rng.integers(-4, 5, s).tolist(), rng.integers(-4, 5, s[0]).tolist()) for s in shapes))
+    network = relu_layers(*((rng.integers(-4, 5, s), rng.integers(-4, 5, s[0])) for s in shapes))
     problem = Problem.over(network, Box(-2.0, 2.0))
     none, regions, tree = (explore(ENGINES[engine](), problem, record) for record in Record)
     assert none.regions > 20
@@ -117,7 +96,7 @@ def test_recording_does_not_change_the_statistics(engine: str) -> None:
 def test_parents_are_cells_of_the_layer_before(engine: str) -> None:
     rng = np.random.default_rng(4)
     shapes = [(4, 2), (4, 4), (3, 4)]
-    network = relu_chain(*((rng.integers(-4, 5, s).tolist(), rng.integers(-4, 5, s[0]).tolist()) for s in shapes))
+    network = relu_layers(*((rng.integers(-4, 5, s), rng.integers(-4, 5, s[0])) for s in shapes))
     problem = Problem.over(network, Box(-2.0, 2.0))
     cells = explore(ENGINES[engine](), problem, Record.TREE).cells
     assert cells is not None
@@ -147,6 +126,6 @@ def test_a_network_without_units_is_one_region(engine: str) -> None:
 
 def test_the_stack_does_not_grow_with_the_units() -> None:
     n = 1500
-    network = relu_chain((np.ones((n, 1)).tolist(), list(np.linspace(5.0, 6.0, n))))
+    network = relu_layers((np.ones((n, 1)), np.linspace(5.0, 6.0, n)))
     for engine in (CompiledEngine(), HighsEngine()):
         assert explore(engine, Problem.over(network, Box(0.0, 1.0))).regions == 1

@@ -9,29 +9,50 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import regionenum as rn
+from regionenum.choices import EngineName
 from regionenum.cli.doctor import star_network
-from regionenum.engine.interface import Batch, Record
-from regionenum.enumeration import ENGINES, Enumeration, engine_by_name, enumerate_regions, follow
-from regionenum.network.modular import PRIMES, affine_maps
+from regionenum.engine.by_name import engine_by_name
+from regionenum.enumeration import Enumeration, Settings, enumerate_regions, follow
+from regionenum.exact.residues import PRIMES
 from regionenum.parallel.driver import Budget
 from regionenum.results.patterns import Packing
 from regionenum.results.progress import Progress
 from regionenum.results.schema import fixed_array
+from tests.affine_maps import affine_maps
 from tests.line import LineEngine, relu_chain
 from tests.problems import problems
 from tests.test_schema import BOX, NET
 
+ONE_STEP = Budget(0.0, 0.0)
+"""Tasks end after one step each."""
 
-class Failing(LineEngine):
-    """Breaks after its first batch."""
 
-    def __init__(self, error):
+class Broken(LineEngine):
+    """Hands its second batch to `change`, which may raise."""
+
+    def __init__(self, change):
         super().__init__(size=2)
-        self.error = error
+        self.change = change
 
-    def explore(self, problem, record=Record.NONE):
-        yield next(super().explore(problem, record))
-        raise self.error
+    def explorer(self, problem, options):
+        explorer = super().explorer(problem, options)
+        step, batches = explorer.step, []
+
+        def broken(tests):
+            batches.append(step(tests))
+            if len(batches) == 2:
+                self.change(batches[-1])
+            return batches[-1]
+
+        explorer.step = broken  # type: ignore[method-assign]
+        return explorer
+
+
+def enumerated(on_progress=None, **settings):
+    """Enumerate by tasks of one step."""
+    enumeration = Enumeration(NET, BOX, Settings(budget=ONE_STEP, **settings))
+    follow(enumeration, on_progress)
+    return enumeration.result()
 
 
 @pytest.mark.parametrize(
@@ -60,9 +81,8 @@ def test_nothing_is_created_when_the_domain_does_not_fit(tmp_path):
 
 def test_progress_adds_up():
     seen: list[Progress] = []
-    result = enumerate_regions(NET, BOX, engine=LineEngine(size=2), on_progress=seen.append)
-    # the last one tells that the engine is done
-    assert [p.regions for p in seen] == [2, 4, 5, 5]
+    result = enumerated(seen.append, engine=LineEngine(size=2))
+    assert [p.regions for p in seen] == [2, 4, 5]
     assert seen[-1].cells == (3, 5)
     assert [p.seconds for p in seen] == sorted(p.seconds for p in seen)
     assert 0 < seen[-1].seconds <= result.seconds
@@ -71,15 +91,19 @@ def test_progress_adds_up():
 
 @pytest.mark.parametrize("error", [rn.EngineError("gave up"), KeyboardInterrupt()])
 def test_an_engine_that_breaks_leaves_an_incomplete_run(tmp_path, error):
+    def fail(batch):
+        raise error
+
     with pytest.raises(type(error)):
-        enumerate_regions(NET, BOX, record="regions", out=tmp_path / "run", engine=Failing(error))
+        enumerated(record="regions", out=tmp_path / "run", engine=Broken(fail))
     result = rn.open_run(tmp_path / "run")
     assert (result.count, result.complete, len(result.regions)) == (2, False, 2)
     assert "incomplete" in repr(result)
 
 
 def test_a_closed_enumeration_is_an_incomplete_run(tmp_path):
-    enumeration = Enumeration(NET, BOX, record="regions", out=tmp_path / "run", engine=LineEngine(size=2))
+    settings = Settings(record="regions", out=tmp_path / "run", engine=LineEngine(size=2), budget=ONE_STEP)
+    enumeration = Enumeration(NET, BOX, settings)
     with closing(enumeration.run()) as moments:
         assert next(moments).regions == 2
     assert (enumeration.result().count, enumeration.result().complete) == (2, False)
@@ -89,20 +113,15 @@ def test_a_closed_enumeration_is_an_incomplete_run(tmp_path):
 def test_a_half_taken_batch_is_not_committed(tmp_path):
     """Rows that break the dictionary: neither they nor their statistics reach the directory."""
 
-    class Wrong(LineEngine):
-        def explore(self, problem, record=Record.NONE):
-            batches = super().explore(problem, record)
-            yield next(batches)
-            batch = next(batches)
-            assert batch.cells is not None
-            batch.cells.witness[:] = np.nan
-            yield Batch(batch.statistics, batch.counters, batch.cells)
+    def spoil(batch):
+        assert batch.cells is not None
+        batch.cells.witness[:] = np.nan
 
     with pytest.raises(ValueError, match="not finite"):
-        enumerate_regions(NET, BOX, record="regions", out=tmp_path / "run", engine=Wrong(size=2))
+        enumerated(record="regions", out=tmp_path / "run", engine=Broken(spoil))
     result = rn.open_run(tmp_path / "run")
     assert not result.complete
-    assert result.count == len(result.regions)
+    assert result.count == len(result.regions) == 2
 
 
 @pytest.mark.parametrize("record", ["regions", "tree"])
@@ -118,9 +137,8 @@ def test_every_commit_of_the_compiled_engine_is_valid(tmp_path, monkeypatch, rec
         assert result.count == progress.regions == len(result.regions)
         counts.append(result.count)
 
-    run = Enumeration(
-        net, rn.Box(-3, 3), record=record, out=tmp_path / "run", budget=Budget(0.0, 0.0), commit_seconds=0.0
-    )
+    settings = Settings(record=record, out=tmp_path / "run", budget=ONE_STEP, commit_seconds=0.0)
+    run = Enumeration(net, rn.Box(-3, 3), settings)
     follow(run, check)
     result = run.result()
     assert len(counts) > 5
@@ -129,16 +147,16 @@ def test_every_commit_of_the_compiled_engine_is_valid(tmp_path, monkeypatch, rec
 
 
 def test_without_recording_no_rows_are_kept():
-    enumeration = Enumeration(NET, BOX, engine=LineEngine())
+    enumeration = Enumeration(NET, BOX, Settings(engine=LineEngine()))
     assert [p.regions for p in enumeration.run()][-1] == 5
-    assert list(enumeration.result().rows.tables()) == []
+    assert list(enumeration.result().findings.rows.tables()) == []
 
 
 def patterns_of(result):
     return sorted(result.regions.column("pattern").to_pylist())
 
 
-@pytest.mark.parametrize("engine", ENGINES)
+@pytest.mark.parametrize("engine", EngineName)
 def test_engines_agree_with_the_line_oracle(engine):
     expected = enumerate_regions(NET, BOX, record="tree", engine=LineEngine())
     result = enumerate_regions(NET, BOX, record="tree", engine=engine)
@@ -167,7 +185,7 @@ def test_random_dyadic_networks_on_a_line(seed):
     assert result.distinct_maps() == expected.distinct_maps()
 
 
-@pytest.mark.parametrize("engine", ENGINES)
+@pytest.mark.parametrize("engine", EngineName)
 def test_the_star(engine, tmp_path):
     """max(-y, min(0, -x)): 5 regions, 3 maps, in memory and on disk."""
     result = enumerate_regions(star_network(), rn.Box(-1, 1), record="regions", engine=engine, out=tmp_path / "run")

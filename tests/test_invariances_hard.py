@@ -18,8 +18,8 @@ from regionenum.domain import Box, Domain
 from regionenum.errors import EngineError
 from regionenum.network.layers import Layer, Network
 from regionenum.network.units import ABSOLUTE, IDENTITY, MAXIMUM, RELU, Units
-from regionenum.results.summary import Result
-from tests.hard_networks import Case, case_of, chain, gaussians, relu_chain, small, some_box, tiny
+from regionenum.result import Result
+from tests.hard_networks import Case, case_of, chain, gaussians, relu_layers, small, some_box, tiny
 from tests.verdicts import doubts, summary
 
 BUDGET = settings(max_examples=20, deadline=None, suppress_health_check=list(HealthCheck))
@@ -35,7 +35,7 @@ def near_parallel(rng: np.random.Generator) -> Case:
     w = bundles[pick] + np.array([tiny(rng, 15, 52) * rng.integers(-1, 2, d) for _ in pick])
     b = offsets[pick] + np.array([tiny(rng, 15, 52) * rng.integers(-1, 2) for _ in pick])
     factor = rng.choice([1.0, -1.0, 2.0, 0.3], 7)
-    return relu_chain((w * factor[:, None], b * factor), small(rng, 4, 7)), some_box(rng, d)
+    return relu_layers((w * factor[:, None], b * factor), small(rng, 4, 7)), some_box(rng, d)
 
 
 def near_cancelling(rng: np.random.Generator) -> Case:
@@ -45,7 +45,7 @@ def near_cancelling(rng: np.random.Generator) -> Case:
     large = b + 2.0 ** rng.integers(5, 50) * rng.integers(1, 4, 4)
     v, _ = small(rng, 5, 4)
     c = -(v @ large) + rng.integers(-4, 5, 5) / 4.0
-    return relu_chain((w, large), (v, c), small(rng, 4, 5)), some_box(rng, d)
+    return relu_layers((w, large), (v, c), small(rng, 4, 5)), some_box(rng, d)
 
 
 def thin(rng: np.random.Generator) -> Case:
@@ -55,7 +55,7 @@ def thin(rng: np.random.Generator) -> Case:
     width = np.abs([tiny(rng, 20, 40) for _ in range(3)])
     both = np.concatenate([w, -w]), np.concatenate([b, width - b])
     lens, c = small(rng, 4, 6)
-    return relu_chain(both, (lens / np.tile(width, 2) ** (rng.random() < 0.5), c)), some_box(rng, d)
+    return relu_layers(both, (lens / np.tile(width, 2) ** (rng.random() < 0.5), c)), some_box(rng, d)
 
 
 LARGE = {make.__name__: make for make in (near_parallel, near_cancelling, thin)}

@@ -7,7 +7,8 @@ from hypothesis import strategies as st
 from scipy.optimize import linprog
 
 from regionenum.domain import Box
-from regionenum.engine.cut_kernel import CUTS_CELL, DECIDED, N_COUNTERS, probe, split
+from regionenum.engine.counters import N_COUNTERS
+from regionenum.engine.cut_kernel import CUTS_CELL, DECIDED, probe, split
 from regionenum.engine.interface import Problem
 from regionenum.engine.layer_kernel import make_images, pull_back, read_row
 from regionenum.engine.rank_kernel import layer_rank, make_ranks

@@ -10,13 +10,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from regionenum.engine.compiled import CompiledEngine
-from regionenum.engine.interface import OpenCell, Problem, Record, Statistics
+from regionenum.engine.interface import OpenCell, Options, Problem, Record, Statistics
 from regionenum.errors import InputError
 from regionenum.parallel import journal, task
 from regionenum.parallel.estimate import estimate, probes
 from regionenum.parallel.ledger import Ledger
-from regionenum.parallel.parcel import seal, unseal
-from regionenum.parallel.task import Task, TaskRunner
+from regionenum.parallel.runner import TaskRunner
+from regionenum.parallel.subtree_codec import decode_subtree, encode_subtree
+from regionenum.parallel.task import Task
 from tests.exploring import explore, same_statistics
 from tests.line import relu_chain
 from tests.strategies import cases
@@ -24,9 +25,9 @@ from tests.test_schema import BOX, NET
 
 
 class Rows:
-    """A depository that keeps {(pattern, ranks)} of every cell, and with it the layer."""
+    """A cell store that keeps {(pattern, ranks)} of every cell, and with it the layer."""
 
-    def deposit(self, cells, task):
+    def store(self, cells, task):
         return rows_of(cells)
 
 
@@ -44,20 +45,20 @@ class Driver:
     def __init__(self, problem, record, nodes):
         self.problem, self.record, self.nodes = problem, record, nodes
         engine = CompiledEngine()
-        self.ledger = Ledger.of([seal(engine.explorer(problem).root)])
-        self.statistics, self.rows = Statistics.domain(problem.depth, problem.dim), []
-        self.runner = TaskRunner(engine.explorer(problem, record), problem.depth, problem.dim, Rows())
+        self.ledger = Ledger.of([encode_subtree(engine.explorer(problem, Options()).root)])
+        self.statistics, self.rows = Statistics.at_start(problem.depth, problem.dim), []
+        self.runner = TaskRunner(engine.explorer(problem, Options(record)), problem.depth, problem.dim, Rows())
 
     def issue(self, subtrees):
         return self.ledger.issue(min(subtrees, len(self.ledger.waiting)), 0.0)
 
     def run(self, task):
-        self.runner.pace.tests = self.nodes
+        self.runner.step_length.tests = self.nodes
         return self.runner.run(task)
 
     def settle(self, result):
         self.statistics.add(self.ledger.settle(result))
-        self.rows += result.deposit or []
+        self.rows += result.stored or []
 
 
 def drive(problem, record, random, *, restarts=True):
@@ -121,7 +122,7 @@ def in_the_middle():
     while len(driver.ledger.waiting) < 5:
         driver.settle(driver.run(driver.issue(1)))
     driver.issue(2)
-    assert driver.ledger.flying
+    assert driver.ledger.in_flight
     assert driver.ledger.waiting
     assert driver.ledger.open_cells()
     return driver.ledger
@@ -130,13 +131,13 @@ def in_the_middle():
 def test_a_journal_counts_what_is_in_flight_as_waiting():
     ledger = in_the_middle()
     again = journal.decode(journal.encode(ledger), "here")
-    assert not again.flying
+    assert not again.in_flight
     assert Counter(again.waiting) == Counter(ledger.unfinished())
     assert again.open_cells() == ledger.open_cells()
     assert again.next_task == ledger.next_task > 1
-    for parcel in again.waiting:
-        subtree = unseal(parcel)
-        assert (subtree.cell, seal(subtree, parcel.depth)) == (parcel.cell, parcel)
+    for encoded in again.waiting:
+        subtree = decode_subtree(encoded)
+        assert (subtree.cell, encode_subtree(subtree, encoded.halvings)) == (encoded.cell, encoded)
 
 
 def test_a_subtree_is_small():
@@ -174,7 +175,7 @@ def test_a_journal_that_was_cut_off_is_refused():
 def test_children_are_closed_once_all_subtrees_of_their_cell_are_back():
     """Two subtrees of one cell: its children are those of both."""
     problem = Problem.over(NET, BOX)
-    root = seal(CompiledEngine().explorer(problem).root)
+    root = encode_subtree(CompiledEngine().explorer(problem, Options()).root)
     ledger = Ledger.of([root])
     zeros = lambda: Statistics.zeros(2, 1)  # noqa: E731
     counted = [OpenCell(root.cell, 0, 1, n) for n in (2, 3, 4)]
@@ -196,7 +197,7 @@ def test_children_are_closed_once_all_subtrees_of_their_cell_are_back():
 def test_the_estimate_is_unbiased():
     """From the root, and from a frontier; the means are within four standard errors of the truth."""
     problem = wide_problem()
-    explorer = CompiledEngine().explorer(problem)
+    explorer = CompiledEngine().explorer(problem, Options())
     total = explore(CompiledEngine(), problem).regions
     found = estimate(explorer, [explorer.root], seconds=60, seed=5, most=400)
     assert found.probes == 400
@@ -207,14 +208,14 @@ def test_the_estimate_is_unbiased():
     while len(driver.ledger.waiting) < 5:
         driver.settle(driver.run(driver.issue(1)))
     left = total - int(driver.statistics.cells[-1].sum())
-    found = estimate(explorer, [unseal(p) for p in driver.ledger.unfinished()], seconds=60, seed=6, most=400)
+    found = estimate(explorer, [decode_subtree(p) for p in driver.ledger.unfinished()], seconds=60, seed=6, most=400)
     assert found.error is not None
     assert 0 < found.error < 0.2 * left
     assert abs(found.regions - left) < 4 * found.error
 
 
 def test_a_tree_of_one_step_is_known():
-    explorer = CompiledEngine().explorer(Problem.over(NET, BOX))
+    explorer = CompiledEngine().explorer(Problem.over(NET, BOX), Options())
     assert next(probes(explorer, [explorer.root], np.random.default_rng(0))) == 5.0
     found = estimate(explorer, [explorer.root], seconds=0.0, seed=0)
     assert (found.regions, found.error, found.probes) == (5.0, 0.0, 2)

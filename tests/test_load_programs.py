@@ -20,11 +20,12 @@ import torch
 from torch import nn
 
 from regionenum.errors import InputError
+from regionenum.network.from_torch.factory import load_factory
+from regionenum.network.from_torch.load import load_program
 from regionenum.network.load import load
-from regionenum.network.torch_factory import load_factory
-from regionenum.network.torch_load import load_program
-from tests.test_load_torch import Cnn, Function, batch_norm
-from tests.test_operations import AFFINE, MOVEMENT, NETWORKS, UNITS
+from tests.torch_cases import AFFINE, MOVEMENT, UNITS
+from tests.torch_models import Function, batch_norm
+from tests.torch_networks import NETWORKS, Cnn
 
 torch.set_num_threads(1)
 

@@ -84,13 +84,6 @@ def small(tmp_path_factory):
     return path, content(rn.enumerate_regions(rn.load(path), rn.Box(-5, 5), record="regions"))
 
 
-@pytest.fixture(scope="module")
-def large(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("large")
-    path = network(folder / "net.npz", 7, 14, 14)
-    return path, rn.enumerate_regions(rn.load(path), rn.Box(-10, 10))
-
-
 @needs_mpi
 @pytest.mark.parametrize("ranks", [2, 3, 5, 9])
 def test_any_number_of_ranks_finds_the_same(ranks, small, tmp_path):
@@ -107,7 +100,7 @@ def test_any_number_of_ranks_finds_the_same(ranks, small, tmp_path):
 
 FAULT = """
 import sys
-from regionenum.parallel.task import TaskRunner
+from regionenum.parallel.runner import TaskRunner
 from regionenum.parallel.mpi import world
 import regionenum.cli
 from mpi4py import MPI
@@ -123,10 +116,8 @@ raise SystemExit(regionenum.cli.main(sys.argv[1:]))
 def test_an_exception_on_one_rank_ends_the_job_and_says_where(small, tmp_path):
     path, _ = small
     prefix = [sys.executable, "-c", FAULT.format(fault="raise ValueError('a cosmic ray')")]
-    start = time.monotonic()
     code, _, err = finish(launch(3, "count", path, "--box", "-5", "5", prefix=prefix))
     assert code != 0
-    assert time.monotonic() - start < 60
     assert f"rank 1 on {socket.gethostname()} failed" in err
     assert "Traceback" in err
     assert "ValueError: a cosmic ray" in err
@@ -145,26 +136,47 @@ def test_a_rank_that_is_killed_ends_the_job_and_the_run_can_be_resumed(small, tm
     assert content(rn.open_run(tmp_path / "run")) == expected
 
 
+WAITING = """
+import pathlib, sys, time
+from regionenum import cli
+from regionenum.parallel import driver, runner, stop
+
+check = stop.Stop.check
+
+def wait_for_a_reason(self, regions):
+    if regions:
+        pathlib.Path(sys.argv[1]).touch()
+        while self.reason is None:
+            time.sleep(0.01)
+    return check(self, regions)
+
+stop.Stop.check = wait_for_a_reason
+driver.Budget.seconds = lambda *_: 0.0
+runner.StepLength.tests = property(lambda self: 100, lambda self, tests: None)
+raise SystemExit(cli.main(sys.argv[2:]))
+"""
+"""The command line whose driver, with the first regions, touches a file and waits for a reason to stop; short tasks."""
+
+
 @needs_mpi
-def test_usr1_stops_a_job_that_another_number_of_ranks_resumes(large, tmp_path):
-    path, expected = large
-    run = tmp_path / "run"
-    process = launch(2, "count", path, "--box", "-10", "10", "--out", run, start_new_session=True)
-    wait_for(lambda: (run / "progress.jsonl").exists(), process)
-    time.sleep(0.3)
+def test_usr1_stops_a_job_that_another_number_of_ranks_resumes(small, tmp_path):
+    path, expected = small
+    run, begun = tmp_path / "run", tmp_path / "begun"
+    arguments = ["count", path, "--box", "-5", "5", "--record", "regions", "--out", run]
+    process = launch(2, begun, *arguments, prefix=[sys.executable, "-c", WAITING], start_new_session=True)
+    wait_for(begun.exists, process)
     process.send_signal(signal.SIGUSR1)
-    code, _, err = finish(process)
-    assert "SIGUSR1 was received" in err + _, err
+    code, out, err = finish(process)
+    assert "SIGUSR1 was received" in err + out, err
     assert code == 75
     stopped = rn.open_run(run)
     assert not stopped.complete
-    assert stopped.count < expected.count
+    assert 0 < stopped.count < len(expected[0])
     code, _, err = finish(launch(3, "resume", run))
     assert code == 0, err
     result = rn.open_run(run)
     assert result.complete
-    for name in ("cells", "children", "max_children", "unsplit"):
-        np.testing.assert_array_equal(getattr(result.statistics, name), getattr(expected.statistics, name))
+    assert content(result) == expected
 
 
 def wait_for(condition, process, seconds=60):

@@ -8,13 +8,14 @@ import pytest
 
 import regionenum as rn
 from regionenum.engine.compiled import CompiledEngine
-from regionenum.engine.interface import Problem, Record, Statistics
-from regionenum.enumeration import Enumeration
+from regionenum.engine.interface import Options, Problem, Statistics
+from regionenum.enumeration import Enumeration, Settings
 from regionenum.parallel.driver import Budget
 from regionenum.parallel.ledger import Ledger
 from regionenum.parallel.local import ProcessExecutor
-from regionenum.parallel.parcel import seal, unseal
-from regionenum.parallel.task import Task, TaskResult, TaskRunner
+from regionenum.parallel.runner import TaskRunner
+from regionenum.parallel.subtree_codec import decode_subtree, encode_subtree
+from regionenum.parallel.task import Task, TaskResult
 from tests.exploring import explore, same_statistics
 from tests.line import relu_chain
 
@@ -27,31 +28,31 @@ NET = relu_chain(
 PROBLEM = Problem.over(NET, rn.Box(-3, 3))
 
 
-def test_steps_of_one_node_come_to_an_end():
+def test_steps_of_one_test_come_to_an_end():
     """A step that gave back what it was given would go on for ever."""
     engine = CompiledEngine()
-    explorer = engine.explorer(PROBLEM)
-    statistics = Statistics.domain(PROBLEM.depth, PROBLEM.dim)
-    ledger = Ledger.of([seal(explorer.root)])
+    explorer = engine.explorer(PROBLEM, Options())
+    statistics = Statistics.at_start(PROBLEM.depth, PROBLEM.dim)
+    ledger = Ledger.of([encode_subtree(explorer.root)])
     for _ in range(10_000):
         if ledger.drained:
             break
         task = ledger.issue(1, 0.0)
         runner = TaskRunner(explorer, PROBLEM.depth, PROBLEM.dim)
-        runner.pace.tests = 1
+        runner.step_length.tests = 1
         statistics.add(ledger.settle(runner.run(task, lambda: True)))
     assert ledger.drained
     assert same_statistics(statistics, explore(engine, PROBLEM).statistics)
 
 
-def test_a_sealed_subtree_is_the_same_subtree():
-    explorer = CompiledEngine().explorer(PROBLEM)
+def test_a_decoded_subtree_is_the_same_subtree():
+    explorer = CompiledEngine().explorer(PROBLEM, Options())
     explorer.start(explorer.root)
     explorer.step(20)
     subtrees = explorer.rest().subtrees
     assert len(subtrees) > 1
     for subtree in subtrees:
-        again = unseal(seal(subtree))
+        again = decode_subtree(encode_subtree(subtree))
         assert (again.layer, again.n_before, again.parent) == (subtree.layer, subtree.n_before, subtree.parent)
         for name in ("sides", "winners", "witness"):
             np.testing.assert_array_equal(getattr(again, name), getattr(subtree, name))
@@ -66,8 +67,8 @@ def long_problem():
 
 def test_a_task_that_is_called_back_ends_after_its_step():
     problem = long_problem()
-    runner = TaskRunner.of(CompiledEngine(), problem, Record.NONE)
-    root = seal(CompiledEngine().explorer(problem).root)
+    runner = TaskRunner.of(CompiledEngine(), problem, Options())
+    root = encode_subtree(CompiledEngine().explorer(problem, Options()).root)
     asked: list[bool] = []
 
     def twice():
@@ -77,18 +78,18 @@ def test_a_task_that_is_called_back_ends_after_its_step():
     result = runner.run(Task(0, [root], 600.0), twice)
     assert len(asked) == 2
     assert result.rest
-    assert [parcel.depth for parcel in result.rest] == list(range(1, len(result.rest) + 1))
+    assert [subtree.halvings for subtree in result.rest] == list(range(1, len(result.rest) + 1))
 
 
 def test_worker_processes_give_back_what_is_called_back():
     """The running task, and the one behind it, whose call may come before it begins."""
     problem = long_problem()
-    root = seal(CompiledEngine().explorer(problem).root)
-    executor = ProcessExecutor(lambda: TaskRunner.of(CompiledEngine(), problem, Record.NONE), 1)
+    root = encode_subtree(CompiledEngine().explorer(problem, Options()).root)
+    executor = ProcessExecutor(lambda: TaskRunner.of(CompiledEngine(), problem, Options()), 1)
     try:
         for number in (0, 1):
             executor.submit(Task(number, [root], 600.0))
-        assert not executor.slots.room
+        assert not executor.workers.have_room
         for number in (1, 0):
             executor.recall(number)
         results: list[TaskResult] = []
@@ -96,7 +97,7 @@ def test_worker_processes_give_back_what_is_called_back():
             results += executor.collect(60.0)
         assert [result.number for result in results] == [0, 1]
         assert all(result.rest for result in results)
-        assert executor.slots.idle == 1
+        assert executor.workers.idle == 1
     finally:
         executor.close()
 
@@ -104,7 +105,7 @@ def test_worker_processes_give_back_what_is_called_back():
 @pytest.mark.parametrize("workers", [1, 2, 3])
 @pytest.mark.parametrize("budget", [Budget(0.0, 0.0), Budget(0.0, 0.0, bundle=1), Budget()])
 def test_workers_and_budgets_do_not_change_the_regions(workers, budget):
-    enumeration = Enumeration(NET, rn.Box(-3, 3), record="regions", workers=workers, budget=budget)
+    enumeration = Enumeration(NET, rn.Box(-3, 3), Settings(record="regions", workers=workers, budget=budget))
     list(enumeration.run())
     found, expected = enumeration.result(), rn.enumerate_regions(NET, rn.Box(-3, 3), record="regions")
     assert found.complete
@@ -119,15 +120,12 @@ def test_workers_and_budgets_do_not_change_the_regions(workers, budget):
 class Raising(TaskRunner):
     error: Exception
 
-    def warm(self):
-        """Nothing to load."""
-
     def run(self, task, recalled=lambda: False):
         raise self.error
 
 
 def raising(error):
-    runner = Raising(CompiledEngine().explorer(PROBLEM, Record.NONE), PROBLEM.depth, PROBLEM.dim)
+    runner = Raising(CompiledEngine().explorer(PROBLEM, Options()), PROBLEM.depth, PROBLEM.dim)
     runner.error = error
     return runner
 
@@ -163,7 +161,7 @@ def _keep_submitting(executor):
 def test_a_task_for_a_dead_worker_is_a_sentence():
     executor = ProcessExecutor(lambda: raising(ValueError()), 1)
     try:
-        worker = executor._workers[0].process
+        worker = executor._processes[0].process
         assert worker.pid is not None
         os.kill(worker.pid, signal.SIGKILL)
         worker.join()

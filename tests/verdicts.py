@@ -7,7 +7,7 @@ from enum import StrEnum
 
 import regionenum as rn
 from regionenum.errors import EngineError, InputError
-from regionenum.results.summary import Result
+from regionenum.result import Result
 from tests.exact_forms import Example, Json
 
 LONGEST = 30.0

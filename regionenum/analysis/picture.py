@@ -3,25 +3,20 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal, TypeAlias, get_args
 
 import numpy as np
 
 from regionenum.analysis.colouring import coloured, neighbours
 from regionenum.analysis.polygons import Polygons, class_polygons, region_polygons
 from regionenum.analysis.pullback import Pieces, coordinates
+from regionenum.choices import Fill
 from regionenum.domain import Chart
-from regionenum.engine.interface import Problem
 from regionenum.errors import InputError
 from regionenum.network.layers import Network
 from regionenum.network.units import MAXIMUM, Floats, Ints
+from regionenum.results.findings import Findings
 from regionenum.results.patterns import Packing
 from regionenum.results.schema import fixed_array
-
-if TYPE_CHECKING:
-    from regionenum.results.summary import Result
-
-Fill: TypeAlias = Literal["region", "dimension", "class"]
 
 WINDOW = 1.25
 """A picture of a whole space reaches that many times as far as the farthest witness."""
@@ -73,7 +68,7 @@ class Axes:
         return np.asarray(self.origin + self.scale * y)
 
 
-def picture(result: Result, fill: Fill = "region", layer: int | str | None = None) -> Picture:
+def picture(found: Findings, fill: Fill | str = Fill.REGION, layer: int | str | None = None) -> Picture:
     """What `plot` draws.
 
     Raises
@@ -81,18 +76,19 @@ def picture(result: Result, fill: Fill = "region", layer: int | str | None = Non
     InputError
         As `plot`.
     """
-    if fill not in get_args(Fill):
-        raise InputError(f'fill is "{fill}"; choose one of {", ".join(get_args(Fill))}')
-    if layer is not None and fill != "dimension":
+    if fill not in list(Fill):
+        raise InputError(f'fill is "{fill}"; choose one of {", ".join(Fill)}')
+    fill = Fill(fill)
+    if layer is not None and fill is not Fill.DIMENSION:
         raise InputError(f'a layer is chosen only with fill="dimension", not with fill="{fill}"; leave it out')
-    network, chart = result.network, chart_of(result)
+    network, chart = found.subject.network, chart_of(found)
     if chart.dim > 2:
         raise InputError(
             f"the domain has {chart.dim} free dimensions, a plot has one or two; fix the other inputs with equal lower "
             "and upper bounds"
         )
-    pieces = pieces_of(result)
-    if fill == "class":
+    pieces = pieces_of(found)
+    if fill is Fill.CLASS:
         polygons, value = _classes(network, chart, pieces)
         shares = np.bincount(value, weights=polygons.areas)
         total = shares.sum()
@@ -100,36 +96,36 @@ def picture(result: Result, fill: Fill = "region", layer: int | str | None = Non
             polygons, value, {k: f"class {k}: {s / total:.1%}" for k, s in enumerate(shares) if s > 0.0}, fill
         )
     polygons = region_polygons(network, chart, pieces)
-    if fill == "region":
+    if fill is Fill.REGION:
         return Picture(polygons, coloured(len(polygons), neighbours(network, chart, pieces, polygons)), {}, fill)
-    k = _layer_number(result, layer)
-    value = fixed_array(result.regions.column("ranks"))[:, k].astype(np.int64)
-    name = result.layers[k].name
+    k = _layer_number(found, layer)
+    value = fixed_array(found.regions.column("ranks"))[:, k].astype(np.int64)
+    name = found.layers[k].name
     counts = np.bincount(value)
     return Picture(
         polygons, value, {r: f"dimension {r} after `{name}`: {c:,}" for r, c in enumerate(counts) if c}, fill
     )
 
 
-def chart_of(result: Result) -> Chart:
+def chart_of(found: Findings) -> Chart:
     """The coordinates of a result's domain; of a whole space those of a cube that holds the witness of every region."""
-    chart = Problem.over(result.network, result.domain).chart
+    chart = found.subject.problem.chart
     if not chart.whole:
         return chart
-    x = fixed_array(result.regions.column("witness"))
+    x = fixed_array(found.regions.column("witness"))
     y = np.linalg.lstsq(chart.directions.toarray(), (x - chart.origin).T, rcond=None)[0]
     reach = WINDOW * max(1.0, float(np.abs(y).max(initial=0.0)))
     half = np.full(chart.dim, reach)
     return Chart(chart.origin, chart.directions, lower=-half, width=2.0 * half)
 
 
-def pieces_of(result: Result) -> Pieces:
+def pieces_of(found: Findings) -> Pieces:
     """(n, n_units of all unit layers) pieces of the recorded regions."""
-    return Packing.of(result.network).unpack(fixed_array(result.regions.column("pattern")))
+    return Packing.of(found.subject.network).unpack(fixed_array(found.regions.column("pattern")))
 
 
-def _layer_number(result: Result, layer: int | str | None) -> int:
-    names = [known.name for known in result.layers]
+def _layer_number(found: Findings, layer: int | str | None) -> int:
+    names = [known.name for known in found.layers]
     if not names:
         raise InputError("the network has no units, so there is no layer after which to draw dimensions")
     if layer is None:

@@ -4,32 +4,31 @@ from __future__ import annotations
 
 from os import PathLike
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from regionenum.analysis.colouring import CLASSES, DIMENSIONS, LIGHT
-from regionenum.analysis.picture import Axes, Fill, Picture, chart_of, picture, pieces_of
+from regionenum.analysis.picture import Axes, Picture, chart_of, picture, pieces_of
 from regionenum.analysis.polygons import Polygons, output_values
-from regionenum.engine.interface import Problem
+from regionenum.choices import Fill
 from regionenum.errors import InputError
+from regionenum.files import write_atomically
 from regionenum.network.units import Floats
-
-if TYPE_CHECKING:
-    from regionenum.results.summary import Result
+from regionenum.results.findings import Findings
 
 _LABELS = 12
 """Largest number of outputs drawn as graphs, or classes listed in a legend."""
 
 
 def plot(
-    result: Result,
-    fill: Fill = "region",
+    found: Findings,
+    fill: Fill | str = Fill.REGION,
     layer: int | str | None = None,
     ax: Any = None,
     path: str | PathLike[str] | None = None,
 ) -> Any:
-    """Draw the regions of a result over a domain with one or two free dimensions; `Result.plot` says more.
+    """Draw the regions that were found over a domain with one or two free dimensions; `Result.plot` says more.
 
     Returns
     -------
@@ -51,7 +50,7 @@ def plot(
         known = FigureCanvasBase.get_supported_filetypes()
         if Path(path).suffix[1:].lower() not in known:
             raise InputError(f"{path} does not end like a picture; choose one of .{', .'.join(sorted(known))}")
-    drawn = picture(result, fill, layer)
+    drawn = picture(found, fill, layer)
     if ax is None and path is None:
         from matplotlib import pyplot
 
@@ -59,18 +58,18 @@ def plot(
     elif ax is None:
         # a figure of its own, so that no window system is needed and nothing is left open
         ax = Figure(figsize=(7.0, 5.6), layout="constrained").subplots()
-    chart = chart_of(result)
-    axes = Axes.of(chart, result.network.input_shape)
+    chart = chart_of(found)
+    axes = Axes.of(chart, found.subject.network.input_shape)
     if chart.dim == 1:
-        _draw_line(ax, result, drawn, axes)
+        _draw_line(ax, found, drawn, axes)
     else:
         _draw_plane(ax, drawn, axes)
     corners = axes.of_points(Polygons.domain(chart, 1).corners[0])
     _set_limits(ax, corners.min(axis=0), corners.max(axis=0))
-    state = "" if result.complete else " (incomplete: there are more)"
-    if Problem.over(result.network, result.domain).chart.whole:
+    state = "" if found.totals.complete else " (incomplete: there are more)"
+    if found.subject.problem.chart.whole:
         state += ", seen through a window"
-    ax.set_title(f"{result.count:,} region{'' if result.count == 1 else 's'}{state}")
+    ax.set_title(f"{found.count:,} region{'' if found.count == 1 else 's'}{state}")
     if path is not None:
         _save(ax, Path(path))
     return ax
@@ -78,7 +77,7 @@ def plot(
 
 def _palette(drawn: Picture) -> list[Any]:
     """A colour for each value that can occur."""
-    listed = {"region": LIGHT, "dimension": DIMENSIONS, "class": CLASSES}[drawn.fill]
+    listed = {Fill.REGION: LIGHT, Fill.DIMENSION: DIMENSIONS, Fill.CLASS: CLASSES}[drawn.fill]
     n = int(drawn.value.max(initial=0)) + 1
     if n <= len(listed):
         return list(listed)
@@ -105,11 +104,11 @@ def _draw_plane(ax: Any, drawn: Picture, axes: Axes) -> None:
     _add_legend(ax, drawn, palette)
 
 
-def _draw_line(ax: Any, result: Result, drawn: Picture, axes: Axes) -> None:
+def _draw_line(ax: Any, found: Findings, drawn: Picture, axes: Axes) -> None:
     from matplotlib.collections import PolyCollection
 
-    network, chart = result.network, chart_of(result)
-    pieces = pieces_of(result)
+    network, chart = found.subject.network, chart_of(found)
+    pieces = pieces_of(found)
     intervals, outputs = output_values(network, chart, pieces)
     palette = _palette(drawn)
     ends = axes.of_points(drawn.polygons.corners)[..., 0]
@@ -161,6 +160,10 @@ def _add_legend(ax: Any, drawn: Picture, palette: list[Any]) -> None:
 
 def _save(ax: Any, path: Path) -> None:
     try:
-        ax.figure.savefig(path, dpi=200, bbox_inches="tight")
+        write_atomically(
+            path,
+            lambda file: ax.figure.savefig(file, format=path.suffix[1:].lower(), dpi=200, bbox_inches="tight"),
+            durable=False,
+        )
     except OSError as error:
         raise InputError(f"{path} cannot be written ({error.strerror}); choose a file in an existing folder") from error

@@ -13,8 +13,8 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from regionenum.analysis.pullback import ROUNDING, HalfSpaces, Pieces, Pullback, blocks, half_spaces_of
-from regionenum.domain import Chart
+from regionenum.analysis.pullback import ROUNDING, Pieces, Pullback, blocks, sides_of
+from regionenum.domain import Chart, HalfSpaces
 from regionenum.network.layers import Network
 from regionenum.network.units import Floats, Ints
 
@@ -46,8 +46,9 @@ class Polygons:
         d = chart.dim
         square = np.array([[0.0], [1.0]]) if d == 1 else np.array([[0.0, 0.0], [1.0, 0.0], [1.0, 1.0], [0.0, 1.0]])
         one = cls(square[None], np.array([len(square)]))
-        for form in half_spaces_of(chart):
-            one.clip(HalfSpaces(form[:, None], np.array([ROUNDING * np.abs(form).max()])))
+        sides = sides_of(chart)
+        for k in range(len(sides)):
+            one.clip(sides.take(slice(k, k + 1)))
         return one.take(np.zeros(n, np.int64))
 
     @classmethod
@@ -71,10 +72,10 @@ class Polygons:
             values = values + forms[..., axis, :, None] * self.corners[..., axis]
         return values
 
-    def clip(self, condition: HalfSpaces) -> None:
-        """Keep the part of each polygon that meets its condition."""
-        values = self.values(condition.forms)
-        outside = values < -condition.slack[:, None]
+    def clip(self, sides: HalfSpaces) -> None:
+        """Keep of each polygon the part in its half-space: the k-th of `sides` for polygon k."""
+        values = self.values(sides.forms.T)
+        outside = values < -sides.error[:, None]
         cut = np.flatnonzero(outside.any(axis=1))
         if not len(cut):
             return
@@ -101,7 +102,8 @@ class Polygons:
         """(n,) whether each polygon contains its point (n, d), or is nearer to it than the slack."""
         if self.corners.shape[2] == 1:
             ends = self.corners[..., 0]
-            return (ends.min(axis=1) <= points[:, 0] + slack) & (ends.max(axis=1) >= points[:, 0] - slack)
+            low, high = ends.min(axis=1) - slack, ends.max(axis=1) + slack
+            return np.asarray((low <= points[:, 0]) & (points[:, 0] <= high))
         along = np.roll(self.corners, -1, axis=1) - self.corners
         to = points[:, None] - self.corners
         # corners run counter-clockwise, so the inside is on the left of an edge
@@ -151,8 +153,8 @@ def _walk(network: Network, chart: Chart, pieces: Pieces) -> Iterator[tuple[Poly
     for block in blocks(network, chart.dim, len(pieces)):
         pullback = Pullback(network, chart, pieces[block])
         polygons = Polygons.domain(chart, block.stop - block.start)
-        for condition in pullback:
-            polygons.clip(condition)
+        for sides in pullback:
+            polygons.clip(sides)
         yield polygons, pullback.outputs, block
 
 
@@ -168,7 +170,7 @@ def _largest(polygons: Polygons, outputs: Floats) -> Iterator[tuple[int, Polygon
         part = polygons.take(possible)
         for j in range(len(outputs)):
             forms = outputs[k][:, possible] - outputs[j][:, possible]
-            part.clip(HalfSpaces(forms, slack[possible]))
+            part.clip(HalfSpaces.positive(forms.T, slack[possible]))
         yield k, part.take(np.flatnonzero(part.areas > 0.0))
 
 

@@ -8,12 +8,11 @@ pulled back at once, layer by layer, by one matrix product for each layer, dense
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 
-from regionenum.domain import Chart
+from regionenum.domain import Chart, HalfSpaces
 from regionenum.network.layers import Layer, Network
 from regionenum.network.units import MAXIMUM, Floats, Units
 
@@ -26,20 +25,6 @@ _BLOCK_NUMBERS = 1 << 22
 """Numbers in the forms of one layer of a block, at most; the regions of a block follow from it."""
 
 
-@dataclass(frozen=True)
-class HalfSpaces:
-    """One condition on each of n regions: a.y + c >= 0.
-
-    Attributes
-    ----------
-    forms : (d + 1, n) the vectors (a, c)
-    slack : (n,) a value of at least -slack counts as 0 or more, and a form within the slack everywhere says nothing
-    """
-
-    forms: Floats
-    slack: Floats
-
-
 def coordinates(chart: Chart) -> Floats:
     """The forms (n_in, d + 1) of the input values."""
     origin = chart.to_input(np.zeros((1, chart.dim)))[0]
@@ -47,14 +32,10 @@ def coordinates(chart: Chart) -> Floats:
     return np.concatenate([columns, origin[None]]).T
 
 
-def half_spaces_of(chart: Chart) -> Floats:
-    """The forms (n, d + 1) of the conditions that bound the domain: all that plots need to know of its shape.
-
-    Those of the unit cube, y_i >= 0 and 1 - y_i >= 0, and the chart's constraints.
-    """
-    d, extra = chart.dim, chart.half_spaces
-    cube = np.block([[np.eye(d), np.zeros((d, 1))], [-np.eye(d), np.ones((d, 1))]])
-    return np.concatenate([cube, np.column_stack([-extra.normal, extra.level])])
+def sides_of(chart: Chart) -> HalfSpaces:
+    """The sides of the domain, those of the unit cube included: all that plots need to know of its shape."""
+    sides = HalfSpaces.joined(HalfSpaces.cube(np.zeros(chart.dim), np.ones(chart.dim)), chart.half_spaces)
+    return HalfSpaces(sides.normal, sides.level, ROUNDING * np.abs(sides.forms).max(axis=1))
 
 
 def blocks(network: Network, dim: int, n: int) -> Iterator[slice]:
@@ -67,8 +48,9 @@ def blocks(network: Network, dim: int, n: int) -> Iterator[slice]:
 class Pullback:
     """The forms of a block of regions, layer by layer.
 
-    Iterating yields the conditions of all units that make these regions; after that `outputs` holds the forms of the
-    network's outputs.
+    Iterating yields the conditions of all units that make these regions, one after another, each as n half-spaces: the k-th is
+    that of region k. A value of at least -error counts as inside, and a half-space whose normal and level are within the error
+    says nothing. After that `outputs` holds the forms of the network's outputs.
 
     Parameters
     ----------
@@ -116,12 +98,13 @@ def _conditions(units: Units, pieces: Pieces, forms: Floats, slack: Floats) -> I
             winner = rows[pieces[u]]
             best = forms[winner, :, everywhere].T
             for row in rows if len(rows) > 1 else ():
-                yield HalfSpaces(best - forms[row], slack[winner, everywhere] + slack[row])
+                yield HalfSpaces.positive((best - forms[row]).T, slack[winner, everywhere] + slack[row])
             continue
         for k, breakpoint in enumerate(units.functions[units.function_of[u]].breakpoints):
             moved = forms[rows[0]].copy()
             moved[-1] -= breakpoint
-            yield HalfSpaces(np.where(pieces[u] > k, 1.0, -1.0) * moved, slack[rows[0]] + ROUNDING * abs(breakpoint))
+            moved *= np.where(pieces[u] > k, 1.0, -1.0)
+            yield HalfSpaces.positive(moved.T, slack[rows[0]] + ROUNDING * abs(breakpoint))
 
 
 def _outputs(units: Units, pieces: Pieces, forms: Floats) -> Floats:

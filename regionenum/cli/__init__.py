@@ -16,6 +16,7 @@ from collections.abc import Sequence
 from typing import NoReturn
 
 from regionenum.cli import count, describe, doctor, plot, report, resume, run, status
+from regionenum.cli.domain import join_pairs
 from regionenum.errors import EngineError, InputError, RunError, WorkerError
 
 PIPE_CLOSED = 141
@@ -34,7 +35,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     can be run in parallel (`parallel = True` among its defaults), and end with the same exit code.
     """
     try:
-        arguments = _parser().parse_args(count.join_pairs(list(sys.argv[1:] if argv is None else argv)))
+        arguments = _parser().parse_args(join_pairs(list(sys.argv[1:] if argv is None else argv)))
         arguments.ranks = None
         if getattr(arguments, "parallel", False):
             from regionenum.parallel import mpi

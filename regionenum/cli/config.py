@@ -22,96 +22,30 @@ origin = [0, 0.5]
 directions = [[1, 1]]
 within = {lower = -1, upper = 1}
 
+[domain]
+kind = "linf_ball"           # or "l1_ball"
+center = [0, 0.5]            # a number, or in the shape of one input
+radius = 0.25
+within = {lower = -1, upper = 1}
+
 record = "regions"           # these above [domain] in a real file, as TOML wants it
 """
 
 from __future__ import annotations
 
-import re
 import tomllib
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar
 
 import msgspec
 
-from regionenum.domain import Box, Domain, Polytope, Slice, WholeSpace
+from regionenum.choices import EngineName, Record
+from regionenum.domain import Domain
+from regionenum.domain.description import DomainDescription, DomainFile, converted
 from regionenum.errors import InputError
 from regionenum.network.load import is_factory
 
 _Table = TypeVar("_Table", bound=msgspec.Struct)
-
-
-class BoxConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_field="kind", tag="box"):
-    """The table `[domain]` of a box, its bounds numbers or nested lists in the shape of one input."""
-
-    lower: float | list[Any]
-    upper: float | list[Any]
-
-    def build(self) -> Domain:
-        """The domain."""
-        return Box(self.lower, self.upper)
-
-
-class WithinConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """The box in another domain: its bounds."""
-
-    lower: float | list[Any]
-    upper: float | list[Any]
-
-    def build(self) -> Box:
-        """The box."""
-        return Box(self.lower, self.upper)
-
-
-def _box(within: WithinConfig | None) -> Box | None:
-    return None if within is None else within.build()
-
-
-class WholeSpaceConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_field="kind", tag="whole_space"):
-    """The table `[domain]` of the whole space."""
-
-    def build(self) -> Domain:
-        """The domain."""
-        return WholeSpace()
-
-
-class PolytopeConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_field="kind", tag="polytope"):
-    """The table `[domain]` of a polytope A x <= b."""
-
-    A: list[list[float]]
-    b: list[float]
-    within: WithinConfig | None = None
-
-    def build(self) -> Domain:
-        """The domain."""
-        return Polytope(self.A, self.b, within=_box(self.within))
-
-
-class SliceConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_field="kind", tag="slice"):
-    """The table `[domain]` of a slice, given by origin and directions or by the points it goes through."""
-
-    origin: list[Any] | None = None
-    directions: list[Any] | None = None
-    points: list[Any] | None = None
-    within: WithinConfig | None = None
-
-    def build(self) -> Domain:
-        """The domain."""
-        within = _box(self.within)
-        if self.points is not None and self.origin is None and self.directions is None:
-            return Slice.through(self.points, within=within)
-        if self.points is None and self.origin is not None and self.directions is not None:
-            return Slice(self.origin, self.directions, within=within)
-        raise InputError("slice: give either `origin` and `directions`, or `points`")
-
-
-DomainConfig = BoxConfig | WholeSpaceConfig | PolytopeConfig | SliceConfig
-KINDS: dict[str, type[msgspec.Struct]] = {
-    "box": BoxConfig,
-    "whole_space": WholeSpaceConfig,
-    "polytope": PolytopeConfig,
-    "slice": SliceConfig,
-}
 
 
 class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -125,10 +59,10 @@ class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """
 
     model: str
-    domain: DomainConfig
-    record: Literal["none", "regions", "tree"] = "none"
+    domain: DomainDescription
+    record: Record = Record.NONE
     exact: bool = False
-    engine: Literal["compiled", "highs"] = "compiled"
+    engine: EngineName = EngineName.COMPILED
     out: str | None = None
     workers: Annotated[int, msgspec.Meta(ge=1)] | Literal["auto"] = 1
     time_limit: Annotated[float, msgspec.Meta(ge=0)] | None = None
@@ -158,10 +92,6 @@ def read_config(path: str | Path, overrides: list[str] | None = None) -> Config:
     return msgspec.structs.replace(config, **resolved)
 
 
-class _DomainFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    domain: DomainConfig
-
-
 def read_domain(path: str | Path) -> Domain:
     """The domain in a TOML file that has the table `[domain]` and nothing else.
 
@@ -171,7 +101,7 @@ def read_domain(path: str | Path) -> Domain:
         As for `read_config`, and what the domain itself refuses.
     """
     path = Path(path)
-    return _converted(_toml(path), _DomainFile, path).domain.build()
+    return _converted(_toml(path), DomainFile, path).domain.build()
 
 
 def _toml(path: Path) -> dict[str, Any]:
@@ -186,9 +116,9 @@ def _toml(path: Path) -> dict[str, Any]:
 
 def _converted(content: dict[str, Any], kind: type[_Table], path: Path) -> _Table:
     try:
-        return msgspec.convert(content, kind)
-    except msgspec.ValidationError as error:
-        raise InputError(f"{path}: {_sentence(str(error), content, kind)}") from error
+        return converted(content, kind)
+    except InputError as error:
+        raise InputError(f"{path}: {error}") from error
 
 
 def _apply(content: dict[str, Any], override: str) -> None:
@@ -214,26 +144,3 @@ def _value(text: str) -> Any:
     except tomllib.TOMLDecodeError:
         return text
     return parsed["value"] if parsed.keys() == {"value"} else text
-
-
-def _sentence(message: str, content: dict[str, Any], kind: type[msgspec.Struct]) -> str:
-    """A message of msgspec in the words of a configuration file."""
-    what, _, where = message.partition(" - at ")
-    place = where.strip("`").removeprefix("$").removeprefix(".")
-    unknown = re.search(r"unknown field `(.*)`", what)
-    if unknown:
-        tables: dict[str, type[msgspec.Struct]] = {"": kind, "domain.within": WithinConfig}
-        if place == "domain":
-            tables["domain"] = KINDS[content["domain"]["kind"]]
-        known = list(tables[place].__struct_fields__)
-        if place == "domain":
-            known.insert(0, "kind")
-        table = f"[{place}]" if place else "the file"
-        return f"unknown key `{unknown[1]}` in {table}; known keys: {', '.join(known)}"
-    missing = re.search(r"missing required field `(.*)`", what)
-    if missing:
-        return f"key `{missing[1]}` is missing in {f'[{place}]' if place else 'the file'}; add it"
-    invalid = re.search(r"Invalid value ('.*')", what)
-    if invalid and place == "domain.kind":
-        return f"`{place}`: invalid enum value {invalid[1]}; use one of {', '.join(KINDS)}"
-    return f"`{place or 'the file'}`: {what[0].lower()}{what[1:]}"

@@ -8,14 +8,14 @@ import math
 import sys
 from typing import TYPE_CHECKING, Any
 
-from regionenum.cli.model import add_model, model_options, read_model
+from regionenum.cli.model import ModelOptions, add_model
 
 if TYPE_CHECKING:
     from regionenum.network.describe import Description
     from regionenum.network.filters import Filter
 
 
-def add_parser(verbs: argparse._SubParsersAction) -> None:
+def add_parser(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     """Add this verb."""
     parser = verbs.add_parser(
         "describe",
@@ -35,7 +35,7 @@ def _run(arguments: argparse.Namespace) -> int:
 
     from regionenum.cli.tables import PLAIN_WIDTH, plain_table
 
-    description = read_model(**model_options(arguments)).describe()
+    description = ModelOptions.of(arguments).read().describe()
     if arguments.json:
         print(json.dumps(as_dict(description)))
         return 0

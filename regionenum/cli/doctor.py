@@ -32,7 +32,7 @@ class Check:
     detail: str
 
 
-def add_parser(verbs: argparse._SubParsersAction) -> None:
+def add_parser(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     """Add this verb."""
     parser = verbs.add_parser(
         "doctor",
@@ -61,6 +61,7 @@ def examine() -> list[Check]:
     return [
         Check("python", sys.version_info >= (3, 11), f"{platform.python_version()}, {platform.platform()}"),
         *(_required(name) for name in ("numpy", "scipy", "highspy", "pyarrow", "msgspec", "rich")),
+        _required("python-flint", "flint"),
         _attempt("numba", _numba),
         _attempt("kernel cache", _cache),
         _optional("torch"),
@@ -97,9 +98,9 @@ def _attempt(name: str, check: Callable[[], tuple[bool, str]]) -> Check:
         return Check(name, False, f"{type(error).__name__}: {error}")
 
 
-def _required(name: str) -> Check:
+def _required(name: str, module: str | None = None) -> Check:
     def check() -> tuple[bool, str]:
-        importlib.import_module(name)
+        importlib.import_module(module or name)
         return True, version(name)
 
     return _attempt(name, check)
@@ -158,11 +159,12 @@ def _available_cpus() -> int:
 
 
 def _self_test() -> tuple[bool, str]:
+    from regionenum.choices import EngineName
     from regionenum.domain import Box
-    from regionenum.enumeration import ENGINES, enumerate_regions
+    from regionenum.enumeration import enumerate_regions
 
     found = []
-    for engine in ENGINES:
+    for engine in EngineName:
         result = enumerate_regions(star_network(), Box(-1, 1), record="regions", engine=engine)
         found.append((result.count, result.distinct_maps(), [layer.by_rank for layer in result.layers]))
         if found[-1][:2] != (5, 3):

@@ -49,7 +49,7 @@ class Limits:
         )
 
     def stop(self) -> Stop:
-        """The reasons to stop; the time counts from now."""
+        """The reasons to stop; the time counts from the beginning of the work."""
         from regionenum.parallel.stop import Stop
 
         return Stop(time_limit=self.time_limit, max_regions=self.max_regions, file=self.stop_file)

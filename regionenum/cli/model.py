@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from regionenum.cli.config import Config
     from regionenum.network.layers import Network
-
-OPTIONS = ("model", "state", "input_shape", "relu_after_pooling", "argmax")
 
 
 def add_model(parser: argparse.ArgumentParser) -> None:
@@ -35,53 +34,59 @@ def add_model(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--argmax", action="store_true", help="split the regions by the largest output, the decision")
 
 
-def model_options(given: Any) -> dict[str, Any]:
-    """The options of a model, from parsed arguments or a configuration."""
-    return {name: getattr(given, name) for name in OPTIONS}
+@dataclass(frozen=True)
+class ModelOptions:
+    """The options of a model.
 
-
-def read_model(
-    model: str,
-    *,
-    state: str | None = None,
-    input_shape: Sequence[int] | None = None,
-    relu_after_pooling: bool = False,
-    argmax: bool = False,
-) -> Network:
-    """Load a network as `regionenum.load` does, and change it as the options say.
-
-    Raises
-    ------
-    InputError
-        If the model cannot be loaded or changed as given.
+    Attributes
+    ----------
+    model : a file, or package.module:function
+    state : a state_dict for the module that the function makes
+    input_shape : of one input, where neither file nor function say
+    relu_after_pooling, argmax : changes, see `network/transform.py`
     """
-    from regionenum.network import transform
-    from regionenum.network.load import load
 
-    network = load(model, state=state, input_shape=None if input_shape is None else tuple(input_shape))
-    if relu_after_pooling:
-        network = transform.relu_after_pooling(network)
-    return transform.with_decision(network) if argmax else network
+    model: str
+    state: str | None = None
+    input_shape: tuple[int, ...] | None = None
+    relu_after_pooling: bool = False
+    argmax: bool = False
 
+    @classmethod
+    def of(cls, given: argparse.Namespace | Config) -> ModelOptions:
+        """The options in parsed arguments or in a configuration."""
+        shape = given.input_shape
+        return cls(
+            given.model, given.state, None if shape is None else tuple(shape), given.relu_after_pooling, given.argmax
+        )
 
-def describe_model(
-    model: str,
-    *,
-    state: str | None = None,
-    input_shape: Sequence[int] | None = None,
-    relu_after_pooling: bool = False,
-    argmax: bool = False,
-) -> dict[str, Any]:
-    """The options that are set, for the record of a run: files by their full path."""
-    from regionenum.network.load import is_factory
+    def read(self) -> Network:
+        """Load the network as `regionenum.load` does, and change it as the options say.
 
-    said: dict[str, Any] = {"model": model if is_factory(model) else str(Path(model).resolve())}
-    if state is not None:
-        said["state"] = str(Path(state).resolve())
-    if input_shape is not None:
-        said["input_shape"] = list(input_shape)
-    changes = {"relu_after_pooling": relu_after_pooling, "argmax": argmax}
-    return said | {name: True for name, wanted in changes.items() if wanted}
+        Raises
+        ------
+        InputError
+            If the model cannot be loaded or changed as given.
+        """
+        from regionenum.network import transform
+        from regionenum.network.load import load
+
+        network = load(self.model, state=self.state, input_shape=self.input_shape)
+        if self.relu_after_pooling:
+            network = transform.relu_after_pooling(network)
+        return transform.with_decision(network) if self.argmax else network
+
+    def describe(self) -> dict[str, Any]:
+        """The options that are set, for the record of a run: files by their full path."""
+        from regionenum.network.load import is_factory
+
+        said: dict[str, Any] = {"model": self.model if is_factory(self.model) else str(Path(self.model).resolve())}
+        if self.state is not None:
+            said["state"] = str(Path(self.state).resolve())
+        if self.input_shape is not None:
+            said["input_shape"] = list(self.input_shape)
+        changes = {"relu_after_pooling": self.relu_after_pooling, "argmax": self.argmax}
+        return said | {name: True for name, wanted in changes.items() if wanted}
 
 
 def _shape(text: str) -> tuple[int, ...]:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import argparse
 
-FILLS = ("region", "dimension", "class")
+from regionenum.choices import Fill
 
 
-def add_parser(verbs: argparse._SubParsersAction) -> None:
+def add_parser(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     """Add this verb."""
     parser = verbs.add_parser(
         "plot",
@@ -19,8 +19,8 @@ def add_parser(verbs: argparse._SubParsersAction) -> None:
     parser.add_argument("--out", metavar="FILE", required=True, help="the picture: .png, .pdf, .svg")
     parser.add_argument(
         "--fill",
-        choices=FILLS,
-        default="region",
+        choices=list(map(str, Fill)),
+        default=str(Fill.REGION),
         help="what colours say: nothing but that neighbours differ (region, the default), the dimension after a layer, or the "
         "largest output (class)",
     )
@@ -30,7 +30,7 @@ def add_parser(verbs: argparse._SubParsersAction) -> None:
 
 def _run(arguments: argparse.Namespace) -> int:
     # imported when a verb runs, so that help stays light
-    from regionenum.results.reader import open_run
+    from regionenum.result import open_run
 
     open_run(arguments.directory).plot(arguments.fill, arguments.layer, path=arguments.out)
     return 0

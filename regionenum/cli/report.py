@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 
 
-def add_parser(verbs: argparse._SubParsersAction) -> None:
+def add_parser(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     """Add this verb."""
     parser = verbs.add_parser(
         "report",
@@ -22,7 +22,7 @@ def add_parser(verbs: argparse._SubParsersAction) -> None:
 def _run(arguments: argparse.Namespace) -> int:
     # imported when a verb runs, so that help stays light
     from regionenum.cli.tables import print_result
-    from regionenum.results.reader import open_run
+    from regionenum.result import open_run
 
     print_result(open_run(arguments.directory), as_json=arguments.json, maps=arguments.maps)
     return 0

@@ -7,7 +7,7 @@ import argparse
 from regionenum.cli.limits import Limits, add_limits
 
 
-def add_parser(verbs: argparse._SubParsersAction) -> None:
+def add_parser(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     """Add this verb."""
     parser = verbs.add_parser(
         "resume",
@@ -24,22 +24,20 @@ def add_parser(verbs: argparse._SubParsersAction) -> None:
 
 def _run(arguments: argparse.Namespace) -> int:
     # imported when a verb runs, so that help stays light
-    from regionenum.cli.session import run_session
+    from regionenum.cli.session import Request, run_session
     from regionenum.cli.tables import print_result
-    from regionenum.results.reader import open_run
+    from regionenum.result import open_run
 
     stored = open_run(arguments.directory)
     if stored.complete:
         print_result(stored, as_json=arguments.json)
         return 0
-    return run_session(
-        stored.network,
-        stored.domain,
-        record=str(stored.record),
+    request = Request(
+        network=stored.network,
+        domain=stored.domain,
+        record=stored.record,
         engine=stored.engine,
         out=arguments.directory,
-        limits=Limits.of(arguments),
-        ranks=arguments.ranks,
         resume=True,
-        as_json=arguments.json,
     )
+    return run_session(request, Limits.of(arguments), arguments.ranks, as_json=arguments.json)

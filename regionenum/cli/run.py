@@ -6,11 +6,11 @@ import argparse
 from pathlib import Path
 
 from regionenum.cli.limits import Limits, add_limits
-from regionenum.cli.model import describe_model, model_options, read_model
+from regionenum.cli.model import ModelOptions
 from regionenum.errors import InputError
 
 
-def add_parser(verbs: argparse._SubParsersAction) -> None:
+def add_parser(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     """Add this verb."""
     parser = verbs.add_parser(
         "run",
@@ -39,23 +39,22 @@ def add_parser(verbs: argparse._SubParsersAction) -> None:
 def _run(arguments: argparse.Namespace) -> int:
     # imported when a verb runs, so that help stays light
     from regionenum.cli.config import read_config
-    from regionenum.cli.session import run_session
-    from regionenum.results.reopen import holds_run
+    from regionenum.cli.session import Request, run_session
+    from regionenum.results.run_directory import holds_run
 
     config = read_config(arguments.config, arguments.set)
     out = arguments.out or config.out
     if not out and (config.record != "none" or arguments.resume):
         raise InputError(f"{arguments.config}: no run directory; give --out DIR, or set `out` in the configuration")
-    options = model_options(config)
-    return run_session(
-        read_model(**options),
-        config.domain.build(),
-        model=describe_model(**options),
+    options = ModelOptions.of(config)
+    request = Request(
+        network=options.read(),
+        domain=config.domain.build(),
         record=config.record,
         engine=config.engine,
         out=out or None,
-        limits=Limits.of(arguments, config),
-        ranks=arguments.ranks,
-        resume=bool(arguments.resume and out and holds_run(Path(out))),
+        model=options.describe(),
         exact=config.exact,
+        resume=bool(arguments.resume and out and holds_run(Path(out))),
     )
+    return run_session(request, Limits.of(arguments, config), arguments.ranks)

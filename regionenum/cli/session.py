@@ -5,6 +5,7 @@ from __future__ import annotations
 import shlex
 import sys
 from collections.abc import Mapping
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,69 +14,89 @@ from regionenum.cli.limits import STOPPED, Limits
 from regionenum.cli.progress import progress_display
 from regionenum.cli.tables import print_result
 from regionenum.domain import Domain
-from regionenum.enumeration import Enumeration, ExecutorOf, follow, refuse_unavailable
+from regionenum.enumeration import Enumeration, ExecutorOf, Settings, follow, refuse_unavailable
 from regionenum.network.layers import Network
 
 if TYPE_CHECKING:
     from regionenum.parallel.mpi import World
 
 
+@dataclass(frozen=True)
+class Request:
+    """What to enumerate, and where to keep it.
+
+    Attributes
+    ----------
+    record, engine : names, see `choices.py`
+    out : the run directory, if any
+    model : where the network came from, for the record
+    exact : whether every decision is to be certified
+    resume : go on with the run in `out`
+    """
+
+    network: Network
+    domain: Domain
+    record: str
+    engine: str
+    out: str | None
+    model: Mapping[str, Any] = field(default_factory=lambda: {"model": None})
+    exact: bool = False
+    resume: bool = False
+
+    def config(self) -> dict[str, Any]:
+        """The resolved configuration, as a run directory keeps it."""
+        return {
+            **self.model,
+            "domain": self.domain.describe(),
+            "record": str(self.record),
+            "exact": self.exact,
+            "engine": str(self.engine),
+            "out": self.out and str(Path(self.out).resolve()),
+        }
+
+
 def run_session(
-    network: Network,
-    domain: Domain,
-    *,
-    record: str,
-    engine: str,
-    out: str | None,
-    limits: Limits | None = None,
+    request: Request,
+    limits: Limits,
     ranks: World | None = None,
-    model: Mapping[str, Any] | None = None,
-    resume: bool = False,
-    exact: bool = False,
+    *,
     as_json: bool = False,
     maps: bool = False,
 ) -> int:
     """Enumerate, print the result, and return the exit code: 0, 75 if it stopped for a reason, 130 after two Ctrl-C.
 
-    model : where the network came from, for the record
+    Parameters
+    ----------
+    ranks : of MPI, which then are the workers
+    as_json, maps : see `print_result`
     """
-    refuse_unavailable(exact=exact)
-    config = {
-        **(model or {"model": None}),
-        "domain": domain.describe(),
-        "record": record,
-        "exact": exact,
-        "engine": engine,
-        "out": out and str(Path(out).resolve()),
-    }
-    limits = limits or Limits()
+    refuse_unavailable(exact=request.exact)
     stop = limits.stop()
     with stop.listening():
-        enumeration = Enumeration(
-            network,
-            domain,
-            record=record,
-            out=out,
-            engine=engine,
-            config=config,
+        settings = Settings(
+            record=request.record,
+            out=request.out,
+            engine=request.engine,
             workers=1 if ranks else limits.n_workers(),
-            executor=_on_ranks(ranks) if ranks else None,
-            resume=resume,
-            stop=stop,
+            resume=request.resume,
+            config=request.config(),
             commit_seconds=limits.commit_seconds,
+            executor=_on_ranks(ranks) if ranks else None,
         )
+        enumeration = Enumeration(request.network, request.domain, settings, stop)
         try:
             with progress_display(sys.stderr) as show:
                 follow(enumeration, show)
         except KeyboardInterrupt:
             count = enumeration.result().count
-            print(f"regionenum: interrupted after {count:,} regions; {_kept(enumeration, out)}", file=sys.stderr)
+            kept = _kept(enumeration, request.out)
+            print(f"regionenum: interrupted after {count:,} regions; {kept}", file=sys.stderr)
             return 130
     result = enumeration.result()
     print_result(result, as_json=as_json, maps=maps)
     if result.complete:
         return 0
-    print(f"regionenum: stopped: {stop.reason}; {_kept(enumeration, out)}", file=sys.stderr)
+    print(f"regionenum: stopped: {stop.reason}; {_kept(enumeration, request.out)}", file=sys.stderr)
     return STOPPED
 
 

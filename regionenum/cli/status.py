@@ -23,7 +23,7 @@ _TRIES = 5
 """How often to read a frontier that a running coordinator replaces meanwhile."""
 
 
-def add_parser(verbs: argparse._SubParsersAction) -> None:
+def add_parser(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     """Add this verb."""
     parser = verbs.add_parser(
         "status",
@@ -47,7 +47,7 @@ def add_parser(verbs: argparse._SubParsersAction) -> None:
 
 
 def _run(arguments: argparse.Namespace) -> int:
-    from regionenum.results.watch import snapshot
+    from regionenum.results.status import snapshot
 
     while True:
         moment = snapshot(arguments.directory)
@@ -113,24 +113,25 @@ def _estimated(directory: Path, seconds: float) -> dict[str, Any]:
 
 def _probed(directory: Path, seconds: float) -> Estimate:
     from regionenum.domain import domain_from
-    from regionenum.engine.interface import Problem, SplittableEngine
-    from regionenum.enumeration import engine_by_name
+    from regionenum.engine.by_name import engine_by_name
+    from regionenum.engine.explore import open_explorer
+    from regionenum.engine.interface import Options, Problem
     from regionenum.network.storage import load_npz
     from regionenum.parallel.estimate import Estimate, estimate
     from regionenum.parallel.journal import decode
-    from regionenum.parallel.parcel import unseal
+    from regionenum.parallel.subtree_codec import decode_subtree
     from regionenum.results.manifest import NETWORK, Manifest
 
     manifest = Manifest.read(directory)
     if manifest.complete:
         return Estimate(0.0, 0.0, 0)
     engine = engine_by_name(manifest.engine)
-    if not manifest.frontier or not isinstance(engine, SplittableEngine):
+    if not manifest.frontier:
         raise InputError(f'{directory}: nothing can be estimated, engine "{manifest.engine}" keeps no frontier')
     problem = Problem.over(load_npz(directory / NETWORK), domain_from(manifest.domain))
     for _ in range(_TRIES):
         path = directory / Manifest.read(directory).frontier
         if path.is_file():
-            subtrees = [unseal(parcel) for parcel in decode(path.read_bytes(), path).unfinished()]
-            return estimate(engine.explorer(problem), subtrees, seconds)
+            subtrees = [decode_subtree(subtree) for subtree in decode(path.read_bytes(), path).unfinished()]
+            return estimate(open_explorer(engine, problem, Options()), subtrees, seconds)
     raise InputError(f"{path} is listed in the manifest but missing; restore it from a copy")

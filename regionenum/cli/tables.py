@@ -13,7 +13,8 @@ from rich.table import Table
 from rich.text import Text
 
 from regionenum.cli.progress import elapsed
-from regionenum.results.summary import LayerSummary, Result
+from regionenum.result import Result
+from regionenum.results.findings import LayerSummary
 
 PLAIN_WIDTH = 160
 """Width of tables that do not go to a terminal."""

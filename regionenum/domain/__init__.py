@@ -6,17 +6,18 @@ chart (`chart.py`). Cells, witnesses and dimensions are measured in the chart's 
 
 from regionenum.domain.balls import l1_ball, linf_ball
 from regionenum.domain.box import Box
-from regionenum.domain.chart import Chart, Constraints, Domain
-from regionenum.domain.described import domain_from
+from regionenum.domain.chart import Chart, Domain
+from regionenum.domain.description import domain_from
+from regionenum.domain.half_spaces import HalfSpaces
 from regionenum.domain.polytope import Polytope
 from regionenum.domain.slice import Slice
-from regionenum.domain.whole import WholeSpace
+from regionenum.domain.whole_space import WholeSpace
 
 __all__ = [
     "Box",
     "Chart",
-    "Constraints",
     "Domain",
+    "HalfSpaces",
     "Polytope",
     "Slice",
     "WholeSpace",

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -11,7 +12,6 @@ import scipy.sparse as sp
 
 from regionenum.domain.chart import Chart
 from regionenum.errors import InputError
-from regionenum.network.layers import Layer
 from regionenum.network.units import Floats
 
 
@@ -21,7 +21,10 @@ class Box:
 
     Parameters
     ----------
-    lower, upper : scalars, or arrays shaped like one input (or flat, n_in values)
+    lower, upper : array_like
+        Numbers, or arrays shaped like one input (or flat, n_in values).
+    given_as : mapping, optional
+        The description of how it was given, if not by its bounds (see `linf_ball`).
 
     A coordinate with equal bounds is fixed there, and the domain loses that dimension.
 
@@ -39,6 +42,7 @@ class Box:
 
     lower: npt.ArrayLike
     upper: npt.ArrayLike
+    given_as: Mapping[str, Any] | None = field(default=None, repr=False, kw_only=True)
 
     def __post_init__(self) -> None:
         for side in ("lower", "upper"):
@@ -67,7 +71,7 @@ class Box:
                 f"box: lower {lower[k]} is above upper {upper[k]}{at_coordinate(k)}; swap or mend the bounds"
             )
 
-    def chart(self, input_shape: tuple[int, ...], first: Layer | None = None) -> Chart:
+    def chart(self, input_shape: tuple[int, ...]) -> Chart:
         """Coordinates y in [0, 1]^d of the coordinates that are not fixed: x_i = lower_i + (upper_i - lower_i) y_i."""
         lower, upper = self.bounds(input_shape)
         free = np.flatnonzero(lower < upper)
@@ -87,7 +91,11 @@ class Box:
         return self._fit(lower, "lower", input_shape), self._fit(upper, "upper", input_shape)
 
     def describe(self) -> dict[str, Any]:
-        """The bounds as nested lists."""
+        """As it was given: the bounds as nested lists, or a ball."""
+        return self.describe_bounds() if self.given_as is None else dict(self.given_as)
+
+    def describe_bounds(self) -> dict[str, Any]:
+        """The bounds as nested lists, whatever they were made of."""
         return {
             "kind": "box",
             "lower": np.asarray(self.lower).tolist(),

@@ -9,35 +9,8 @@ from typing import Any, Protocol
 import numpy as np
 import scipy.sparse as sp
 
-from regionenum.network.layers import Layer
+from regionenum.domain.half_spaces import HalfSpaces
 from regionenum.network.units import Floats
-
-UNIT_ROUNDOFF = 2.0**-53
-"""Largest relative error of one operation in float64."""
-
-
-@dataclass(frozen=True)
-class Constraints:
-    """The half-spaces level - normal . y >= 0 of the domain's coordinates.
-
-    Attributes
-    ----------
-    normal : (n, d), no row is 0
-    level : (n,)
-    error : (n,) bound on the rounding error of level - normal . y, anywhere in the unit cube
-    """
-
-    normal: Floats
-    level: Floats
-    error: Floats
-
-    def __len__(self) -> int:
-        return len(self.level)
-
-    @classmethod
-    def none(cls, dim: int) -> Constraints:
-        """No constraint."""
-        return cls(np.zeros((0, dim)), np.zeros(0), np.zeros(0))
 
 
 @dataclass(frozen=True)
@@ -63,7 +36,7 @@ class Chart:
     directions: sp.csr_array
     lower: Floats | None = None
     width: Floats | None = None
-    constraints: Constraints | None = None
+    constraints: HalfSpaces | None = None
     centre: Floats | None = None
     whole: bool = False
 
@@ -79,9 +52,9 @@ class Chart:
         return lower, np.ones(self.dim) if self.width is None else self.width
 
     @cached_property
-    def half_spaces(self) -> Constraints:
-        """The constraints."""
-        return Constraints.none(self.dim) if self.constraints is None else self.constraints
+    def half_spaces(self) -> HalfSpaces:
+        """The constraints; their errors hold anywhere in the unit cube."""
+        return HalfSpaces.none(self.dim) if self.constraints is None else self.constraints
 
     @property
     def inside(self) -> Floats:
@@ -99,13 +72,12 @@ class Chart:
 class Domain(Protocol):
     """What every domain can do."""
 
-    def chart(self, input_shape: tuple[int, ...], first: Layer | None = None) -> Chart:
+    def chart(self, input_shape: tuple[int, ...]) -> Chart:
         """Coordinates of this domain in the input space of a network; refuses a domain without interior.
 
         Parameters
         ----------
         input_shape : of the network, without the batch axis
-        first : the network's first layer, if it has units; an unbounded domain has the coordinates that it can see
         """
         ...
 

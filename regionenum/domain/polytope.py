@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from fractions import Fraction
 from typing import Any
 
@@ -10,10 +11,11 @@ import numpy as np
 import numpy.typing as npt
 
 from regionenum.domain.box import Box, refuse_where
-from regionenum.domain.chart import UNIT_ROUNDOFF, Chart, Constraints
-from regionenum.domain.linear import THINNEST, HalfSpaces, UnboundedError
+from regionenum.domain.chart import Chart
+from regionenum.domain.half_spaces import UNIT_ROUNDOFF, HalfSpaces
+from regionenum.domain.linear_program import UnboundedError
+from regionenum.domain.polyhedron import THINNEST, Polyhedron
 from regionenum.errors import InputError
-from regionenum.network.layers import Layer
 from regionenum.network.units import Floats
 
 
@@ -23,9 +25,13 @@ class Polytope:
 
     Parameters
     ----------
-    A : (n, n_in) one row for each inequality, over the flattened input
-    b : (n,)
-    within : the box; None if the inequalities bound every input by themselves
+    A : (n, n_in) array_like
+        One row for each inequality, over the flattened input.
+    b : (n,) array_like
+    within : Box, optional
+        The box; None if the inequalities bound every input by themselves.
+    given_as : mapping, optional
+        The description of how it was given, if not by its inequalities (see `l1_ball`).
 
     Raises
     ------
@@ -42,6 +48,7 @@ class Polytope:
     A: npt.ArrayLike
     b: npt.ArrayLike
     within: Box | None = None
+    given_as: Mapping[str, Any] | None = field(default=None, repr=False, kw_only=True)
 
     def __post_init__(self) -> None:
         A, b = numbers(self.A, "polytope: A"), numbers(self.b, "polytope: b")
@@ -57,7 +64,7 @@ class Polytope:
             array.setflags(write=False)
             object.__setattr__(self, name, array)
 
-    def chart(self, input_shape: tuple[int, ...], first: Layer | None = None) -> Chart:
+    def chart(self, input_shape: tuple[int, ...]) -> Chart:
         """The coordinates of the box, cut by the inequalities."""
         A, b = np.asarray(self.A), np.asarray(self.b)
         n_in = int(np.prod(input_shape, dtype=np.int64))
@@ -84,7 +91,7 @@ class Polytope:
             reach = np.abs(b) + np.abs(A) @ (np.abs(base.origin) + abs(base.directions).sum(axis=1))
         if not (np.isfinite(reach).all() and np.isfinite(normal).all() and normal.any(axis=1).all()):
             raise InputError("polytope: products of A and the bounds of the box overflow; scale the inequalities")
-        constraints = Constraints(normal, level, (n_in + 4) * UNIT_ROUNDOFF * reach)
+        constraints = HalfSpaces(normal, level, (n_in + 4) * UNIT_ROUNDOFF * reach)
         return Chart(base.origin, base.directions, constraints=constraints, centre=interior(constraints))
 
     def _bounding_box(self) -> Box:
@@ -99,11 +106,11 @@ class Polytope:
         if not A.any(axis=0).all():
             raise InputError(unbounded.format(at=int(np.flatnonzero(~A.any(axis=0))[0])))
         scale = 1.0 / np.abs(A / np.abs(A).max(axis=1, keepdims=True)).max(axis=0)
-        spaces = HalfSpaces.scaled(A * scale, b)
+        sides = HalfSpaces.of(A * scale, b).normalised()
         # distances of about 1, in any unit
-        unit = float(np.abs(spaces.b).max()) or 1.0
-        spaces = HalfSpaces(spaces.a, spaces.b / unit, spaces.first)
-        radius = spaces.largest_ball()[1]
+        unit = float(np.abs(sides.level).max()) or 1.0
+        polyhedron = Polyhedron(HalfSpaces.of(sides.normal, sides.level / unit))
+        radius = polyhedron.largest_ball()[1]
         if radius <= THINNEST * 1e-4:
             raise InputError(_no_interior(radius))
         ends = np.empty((2, A.shape[1]))
@@ -112,23 +119,25 @@ class Polytope:
                 direction = np.zeros(A.shape[1])
                 direction[j] = sign
                 try:
-                    ends[k, j] = spaces.farthest(direction)[j]
+                    ends[k, j] = polyhedron.farthest(direction).point[j]
                 except UnboundedError:
                     raise InputError(unbounded.format(at=j)) from None
         lower, upper = roomy(*ends * scale * unit)
         return Box(lower, upper)
 
     def describe(self) -> dict[str, Any]:
-        """The inequalities as lists, and the box."""
+        """As it was given: the inequalities as lists, and the box; or a ball."""
+        if self.given_as is not None:
+            return dict(self.given_as)
         return {
             "kind": "polytope",
             "A": np.asarray(self.A).tolist(),
             "b": np.asarray(self.b).tolist(),
-            "within": self.within and self.within.describe(),
+            "within": self.within and self.within.describe_bounds(),
         }
 
 
-def interior(constraints: Constraints) -> Floats:
+def interior(constraints: HalfSpaces) -> Floats:
     """A point y (d,) strictly inside the unit cube and the constraints, far from them all.
 
     Raises
@@ -136,11 +145,10 @@ def interior(constraints: Constraints) -> Floats:
     InputError
         If there is no interior, up to `THINNEST`.
     """
+    d = constraints.dim
     if not len(constraints):
-        return np.full(constraints.normal.shape[1], 0.5)
-    d = constraints.normal.shape[1]
-    spaces = HalfSpaces.scaled(constraints.normal, constraints.level, lower=np.zeros(d), upper=np.ones(d))
-    centre, radius = spaces.largest_ball()
+        return np.full(d, 0.5)
+    centre, radius = Polyhedron(constraints.normalised(), np.zeros(d), np.ones(d)).largest_ball()
     if radius <= THINNEST:
         raise InputError(_no_interior(radius))
     return centre
@@ -157,7 +165,13 @@ def _no_interior(radius: float) -> str:
 
 
 def roomy(lower: Floats, upper: Floats) -> tuple[Floats, Floats]:
-    """Bounds a sixteenth farther out on each side, or more, with few binary digits."""
+    """Bounds a sixteenth farther out on each side, or more, with few binary digits.
+
+    What the last digits of `lower` and `upper` are depends on the solver, so they are rounded first: a natural bound like 0
+    gives the same result everywhere.
+    """
+    grid = np.ldexp(1.0, np.ceil(np.log2(upper - lower)).astype(np.int64) - 24)
+    lower, upper = np.round(lower / grid) * grid, np.round(upper / grid) * grid
     width = np.ldexp(1.0, np.ceil(np.log2((upper - lower) * 1.125)).astype(np.int64))
     step = width / 64
     lower = np.floor((lower - (upper - lower) / 16) / step) * step

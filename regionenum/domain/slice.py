@@ -9,15 +9,15 @@ import numpy as np
 import numpy.typing as npt
 import scipy.linalg
 import scipy.sparse as sp
+from flint import fmpz_mat, nmod_mat
 
 from regionenum.domain.box import Box
-from regionenum.domain.chart import UNIT_ROUNDOFF, Chart, Constraints
-from regionenum.domain.linear import THINNEST, HalfSpaces, needed
+from regionenum.domain.chart import Chart
+from regionenum.domain.half_spaces import UNIT_ROUNDOFF, HalfSpaces
+from regionenum.domain.polyhedron import THINNEST, Polyhedron
 from regionenum.domain.polytope import check_within, numbers, roomy
-from regionenum.domain.whole import whole_chart
+from regionenum.domain.redundant import needed
 from regionenum.errors import InputError
-from regionenum.network.independent import independent_columns
-from regionenum.network.layers import Layer
 from regionenum.network.units import Floats, Ints
 
 BEGIN_WITH = 20
@@ -33,9 +33,12 @@ class Slice:
 
     Parameters
     ----------
-    origin : shaped like one input, or flat
-    directions : k arrays like `origin`, linearly independent; a single one may be given as it is
-    within : the box; None for the whole affine subspace
+    origin : array_like
+        Shaped like one input, or flat.
+    directions : (k, ...) array_like
+        k arrays like `origin`, linearly independent; a single one may be given as it is.
+    within : Box, optional
+        The box; None for the whole affine subspace.
 
     Raises
     ------
@@ -86,7 +89,7 @@ class Slice:
         _refuse_dependent(directions, f"the {len(p)} points", "leave out points")
         return cls(p[0], directions, within)
 
-    def chart(self, input_shape: tuple[int, ...], first: Layer | None = None) -> Chart:
+    def chart(self, input_shape: tuple[int, ...]) -> Chart:
         """Coordinates s = lower + width y, with a cube that has room around the slice, cut by the sides of the box."""
         origin, directions = np.asarray(self.origin), np.asarray(self.directions)
         n_in = int(np.prod(input_shape, dtype=np.int64))
@@ -97,28 +100,29 @@ class Slice:
             )
         origin, columns = origin.ravel(), np.ascontiguousarray(directions.T)
         if self.within is None:
-            return whole_chart(origin, sp.csr_array(columns), first)
+            return Chart(origin, sp.csr_array(columns), whole=True)
         normal, level, extent = _sides(origin, columns, *self.within.bounds(input_shape))
         # unit lengths along each direction as far as one input alone would let it go
         scale = 1.0 / np.abs(normal / extent[:, None]).max(axis=0)
         begin = _to_begin_with(normal * scale / extent[:, None])
-        spaces = HalfSpaces.scaled(normal * scale, level, first=begin)
-        centre, radius = spaces.largest_ball()
+        sides = HalfSpaces.of(normal * scale, level).normalised()
+        polyhedron = Polyhedron(sides, first=begin)
+        centre, radius = polyhedron.largest_ball()
         if radius <= THINNEST:
             raise InputError(
                 f"slice: it passes the box by or only touches it, up to {THINNEST:g} of its width; move the origin or widen "
                 "the box"
             )
         axes = np.eye(len(directions))
-        ends = [np.array([spaces.farthest(sign * axis) @ axis for axis in axes]) for sign in (-1.0, 1.0)]
+        ends = [np.array([polyhedron.farthest(sign * axis).point[:-1] @ axis for axis in axes]) for sign in (-1.0, 1.0)]
         # sides that the solver's tolerance could have cut off must not be left out
         room = 1e-6 * (ends[1] - ends[0])
-        rows = needed(spaces, centre, ends[0] - room, ends[1] + room)
+        rows = needed(sides, centre, ends[0] - room, ends[1] + room)
         lower, upper = roomy(ends[0] * scale, ends[1] * scale)
         width = upper - lower
         normal, level = normal[rows], level[rows]
         reach = np.abs(level) + np.abs(normal) @ (np.abs(lower) + width)
-        constraints = Constraints(normal * width, level - normal @ lower, (len(directions) + 5) * UNIT_ROUNDOFF * reach)
+        constraints = HalfSpaces(normal * width, level - normal @ lower, (len(directions) + 5) * UNIT_ROUNDOFF * reach)
         y = (centre * scale - lower) / width
         return Chart(origin, sp.csr_array(columns), lower, width, constraints, y)
 
@@ -128,12 +132,24 @@ class Slice:
             "kind": "slice",
             "origin": np.asarray(self.origin).tolist(),
             "directions": np.asarray(self.directions).tolist(),
-            "within": self.within and self.within.describe(),
+            "within": self.within and self.within.describe_bounds(),
         }
 
 
+_PRIME = 2**31 - 1
+
+
 def _refuse_dependent(directions: Floats, what: str, mend: str) -> None:
-    rank = len(independent_columns(np.ascontiguousarray(directions.T)))
+    """Refuse directions, each a row, that are dependent over the rationals: float64 numbers are dyadic."""
+    integers: list[list[int]] = []
+    for direction in directions.tolist():
+        ratios = [value.as_integer_ratio() for value in direction]
+        denominator = max(d for _, d in ratios)
+        integers.append([n * (denominator // d) for n, d in ratios])
+    # Independent modulo a prime is independent, and that is soon found out.
+    if nmod_mat(*directions.shape, [n for row in integers for n in row], _PRIME).rank() == len(directions):
+        return
+    rank = fmpz_mat(integers).rank()
     if rank < len(directions):
         raise InputError(f"slice: {what} span only {rank} dimension{'s' * (rank != 1)}; {mend}")
 

@@ -7,14 +7,15 @@ without doubt is right.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import logging
 from contextlib import suppress
+from functools import cache
 
 import numpy as np
 
 from regionenum.domain import Box
 from regionenum.engine import policy
-from regionenum.engine.counters import COUNTERS, DOUBTFUL, LPS, PIVOTS
+from regionenum.engine.counters import DOUBTFUL, LPS, PIVOTS
 from regionenum.engine.dictionary import layout as dictionary
 from regionenum.engine.dictionary import verbs as _verbs  # noqa: F401  (registers them)
 from regionenum.engine.interface import (
@@ -22,6 +23,7 @@ from regionenum.engine.interface import (
     Cells,
     Counters,
     OpenCell,
+    Options,
     Problem,
     Record,
     Rest,
@@ -29,7 +31,6 @@ from regionenum.engine.interface import (
     Subtree,
     cell_name,
 )
-from regionenum.engine.pace import Pace
 from regionenum.engine.tables import CUT, GROUP, UNIT, Tables, make_tables
 from regionenum.engine.walk.certificate_kernel import DECIDED_AT_ENTRY
 from regionenum.engine.walk.state import (
@@ -62,54 +63,36 @@ from regionenum.errors import EngineError
 from regionenum.network.layers import Layer, Network
 from regionenum.network.units import RELU, Floats, Units
 
-BATCH_SECONDS = 0.25
 BUFFER_BYTES = 8 << 20
 STACK, ROWS = 32, 64
 """Cells, and rows of a cell, that there is space for at first."""
+
+_log = logging.getLogger(__name__)
 
 
 class CompiledEngine:
     """Depth-first walk with one bounded simplex dictionary per cell (see `simplex_kernel`), compiled by numba."""
 
     name = "compiled"
+    splittable = True
 
-    def explorer(self, problem: Problem, record: Record = Record.NONE) -> CompiledExplorer:
-        """An explorer of subtrees of a problem that has at least one unit layer."""
-        return CompiledExplorer(problem, record)
-
-    def explore(self, problem: Problem, record: Record = Record.NONE) -> Iterator[Batch]:
-        """Yield batches until the tree is exhausted (`interface.Engine.explore`).
-
-        Raises
-        ------
-        EngineError
-            If the simplex method breaks down on a cell.
-        """
-        if problem.depth == 0:
-            yield whole_domain(problem, record)
-            return
-        explorer = self.explorer(problem, record)
-        explorer.start(explorer.root)
-        cells = None if record is Record.NONE else explorer.take_cells()
-        yield Batch(Statistics.domain(problem.depth, problem.dim), cells=cells)
-        pace = Pace(BATCH_SECONDS)
-        while not explorer.finished:
-            batch = explorer.step(pace.begin())
-            pace.end(cut_short=explorer.finished)
-            if explorer.finished:
-                for cell in explorer.rest().open_cells:
-                    batch.statistics.close(cell)
-            yield batch
+    def explorer(self, problem: Problem, options: Options) -> CompiledExplorer:
+        """An explorer of subtrees of a problem that has at least one unit layer; see `load_kernels` for how long it takes."""
+        load_kernels()
+        return CompiledExplorer(problem, options)
 
 
+@cache
 def load_kernels() -> None:
-    """Load the compiled kernels; where they are not on disk yet, compile them first, for half a minute."""
+    """Load the compiled kernels, once in a process; where they are not on disk yet, compile them first, for a minute."""
+    if not (on_disk := policy.are_on_disk()):
+        _log.warning("regionenum: compiling the kernels, once on this machine; this takes about a minute")
     layer = Layer("layer", np.ones((1, 1)), np.zeros(1), Units.pointwise(RELU, 1))
-    explorer = CompiledEngine().explorer(Problem.over(Network((layer,), (1,)), Box(-1.0, 1.0)))
+    explorer = CompiledExplorer(Problem.over(Network((layer,), (1,)), Box(-1.0, 1.0)), Options())
     explorer.start(explorer.root)
     explorer.step(1)
     explorer.rest()
-    if not policy.are_on_disk():
+    if not on_disk:
         # a folder that others compiled for, and that cannot be written, only makes the next start slower
         with suppress(PermissionError):
             policy.note_on_disk()
@@ -118,12 +101,12 @@ def load_kernels() -> None:
 class CompiledExplorer:
     """Explores subtrees of one problem (`interface.Explorer`)."""
 
-    def __init__(self, problem: Problem, record: Record) -> None:
-        self._problem, self._record = problem, record
+    def __init__(self, problem: Problem, options: Options) -> None:
+        self._problem, self._record = problem, options.record
         self._tables = make_tables(problem)
         self._first_constraint = int(self._tables.at[1, CUT]) - len(problem.chart.half_spaces)
         self._domain_is_loaded = False
-        rows = _buffer_rows(self._tables) if record != Record.NONE else 0
+        rows = _buffer_rows(self._tables) if options.record != Record.NONE else 0
         n_cuts = int(self._tables.at[-1, CUT])
         self._walk = make_walk(self._tables, rows, STACK)
         self._cells = dictionary.make_cells(STACK, self._tables.dim, ROWS, n_cuts + ROWS, n_cuts)
@@ -293,8 +276,7 @@ class CompiledExplorer:
         tally, work = self._walk.tally, self._cells.work
         statistics = Statistics(*tally.statistics.copy())
         tally.counters[LPS], tally.counters[PIVOTS] = work[dictionary.LPS], work[dictionary.PIVOTS]
-        names = (counter.name for counter in COUNTERS)
-        counters = Counters(**dict(zip(names, tally.counters.tolist(), strict=True)))
+        counters = Counters.of(tally.counters)
         tally.statistics[...] = 0
         tally.counters[...] = 0
         work[[dictionary.LPS, dictionary.PIVOTS]] = 0
@@ -324,21 +306,3 @@ class CompiledExplorer:
 def _buffer_rows(tables: Tables) -> int:
     width = 2 * int(tables.at[-1, UNIT]) + 8 * tables.dim + 2 * tables.depth + 18
     return int(np.clip(BUFFER_BYTES // width, 1, 65536))
-
-
-def whole_domain(problem: Problem, record: Record) -> Batch:
-    """The one region of a network without units."""
-    statistics = Statistics.domain(0, problem.dim)
-    if record == Record.NONE:
-        return Batch(statistics)
-    return Batch(
-        statistics,
-        cells=Cells(
-            layer=np.full(1, -1, np.int16),
-            cell=np.zeros(1, np.int64),
-            parent=np.full(1, -1, np.int64),
-            pieces=np.zeros((1, 0), np.uint16),
-            ranks=np.zeros((1, 0), np.uint16),
-            witness=problem.chart.inside[None, :].copy(),
-        ),
-    )

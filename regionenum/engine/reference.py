@@ -1,31 +1,39 @@
 """The reference engine: a plain walk of the tree with one linear program per question, by HiGHS.
 
 Slow and independent: it shares the network, the chart and the interface with the compiled engine, and no code that
-decides anything. A cell is a set of strict inequalities a.y + b > 0 over the open unit cube, or over R^d, every row of
-Euclidean norm 1, and it is not empty if and only if it holds a ball. The largest one is the linear program of `ball.py`. The
+decides anything. A cell is a set of strict inequalities a.y < b over the open unit cube, or over R^d, every normal a of
+Euclidean length 1, and it is not empty if and only if it holds a ball. The largest one is the linear program of `ball.py`. The
 maps carry elementwise bounds of their rounding errors, so that "zero" means zero up to rounding whatever the scale of the
 weights.
 """
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 import numpy as np
 import scipy.sparse as sp
 
+from regionenum.domain.half_spaces import UNIT_ROUNDOFF, HalfSpaces
 from regionenum.engine.ball import DOUBT, RADIUS, Ball, BallSolver
-from regionenum.engine.interface import Batch, Cells, Counters, Problem, Record, Statistics
+from regionenum.engine.interface import (
+    Batch,
+    Cells,
+    Counters,
+    OpenCell,
+    Options,
+    Problem,
+    Record,
+    Rest,
+    Statistics,
+    Subtree,
+)
 from regionenum.network.layers import Layer
 from regionenum.network.units import MAXIMUM, Floats, Ints
 
-ROUNDOFF = 2.0**-53
-"""Unit roundoff of float64."""
-
-BATCH_SECONDS = 0.5
 BATCH_ROWS = 4096
+"""Most recorded rows of a batch."""
 
 
 @dataclass(frozen=True)
@@ -46,7 +54,7 @@ class _Map:
         """
         weight = layer.weight.toarray() if isinstance(layer.weight, sp.csr_array) else layer.weight
         magnitude = np.abs(weight)
-        terms = (weight.shape[1] + 4) * ROUNDOFF
+        terms = (weight.shape[1] + 4) * UNIT_ROUNDOFF
         gamma = 2.0 * terms if terms < 0.25 else np.inf
         value = weight @ self.value
         size = magnitude @ (np.abs(self.value) + self.error)
@@ -57,13 +65,13 @@ class _Map:
     def difference(self, i: int, j: int) -> tuple[Floats, Floats]:
         """Row i minus row j, and its error bound."""
         value = self.value[i] - self.value[j]
-        return value, self.error[i] + self.error[j] + ROUNDOFF * np.abs(value)
+        return value, self.error[i] + self.error[j] + UNIT_ROUNDOFF * np.abs(value)
 
     def against(self, i: int, level: float) -> tuple[Floats, Floats]:
         """Row i minus a constant level, and its error bound."""
         value, error = self.value[i].copy(), self.error[i].copy()
         value[-1] -= level
-        error[-1] += ROUNDOFF * abs(value[-1])
+        error[-1] += UNIT_ROUNDOFF * abs(value[-1])
         return value, error
 
 
@@ -73,14 +81,14 @@ class _Cell:
 
     Attributes
     ----------
-    rows : (n_rows, d + 1) inequalities a.y + b > 0 with |a| = 1, beside those of the cube; the constraints first
+    sides : half-spaces with normals of length 1, beside those of the cube; the constraints first
     ball : a ball inside
     pieces : pieces of all units passed so far
     number, parent : numbers of the cell and of the cell of the layer before
     ranks : rank of the map after each layer passed
     """
 
-    rows: Floats
+    sides: HalfSpaces
     ball: Ball
     pieces: tuple[int, ...]
     map: _Map
@@ -93,12 +101,56 @@ class HighsEngine:
     """The reference engine. Decides every split by the largest inscribed ball; see `ball.py` for what is doubtful."""
 
     name = "highs"
+    splittable = False
 
-    def explore(self, problem: Problem, record: Record = Record.NONE) -> Iterator[Batch]:
-        """Walk the tree depth first; see `Engine.explore`."""
-        walk = _Walk(problem, record)
-        yield from walk.run()
-        yield walk.take_batch()
+    def explorer(self, problem: Problem, options: Options) -> HighsExplorer:
+        """An explorer of the whole tree of a problem that has at least one unit layer."""
+        return HighsExplorer(problem, options)
+
+
+class HighsExplorer:
+    """Walks the tree of one problem depth first (`interface.Explorer`); its one subtree is the whole tree."""
+
+    def __init__(self, problem: Problem, options: Options) -> None:
+        self._problem, self._options = problem, options
+        self._walk: _Walk | None = None
+
+    @property
+    def root(self) -> Subtree:
+        """The whole domain."""
+        return Subtree.undivided()
+
+    @property
+    def finished(self) -> bool:
+        """Whether the tree is exhausted."""
+        return self._walk is None or self._walk.finished
+
+    def start(self, subtree: Subtree, first_number: int = 0) -> None:
+        """Begin the tree, or go on where `rest` broke off."""
+        if self._walk is None:
+            self._walk = _Walk(self._problem, self._options.record, first_number)
+
+    def step(self, tests: int) -> Batch:
+        """Explore on, for about that many tests.
+
+        Raises
+        ------
+        EngineError
+            If HiGHS fails on a linear program.
+        """
+        if self._walk is None:
+            raise ValueError("an explorer makes steps after `start`")
+        return self._walk.step(tests)
+
+    def rest(self) -> Rest:
+        """The whole tree, as long as it is not exhausted."""
+        if self._walk is None:
+            return Rest([], [])
+        if not self._walk.finished:
+            return Rest([self.root], [])
+        domain = OpenCell(self.root.cell, 0, self._problem.dim, self._walk.children_of_domain)
+        self._walk = None
+        return Rest([], [domain])
 
 
 @dataclass
@@ -111,18 +163,36 @@ class _Frame:
 
 
 class _Walk:
-    """State of one exploration: the solver, and what was found since the last batch."""
+    """State of one walk: the solver, and what was found since the last batch.
 
-    def __init__(self, problem: Problem, record: Record) -> None:
+    Attributes
+    ----------
+    finished : whether the tree is exhausted
+    children_of_domain : of a finished walk; the domain itself is left out of the statistics (`interface.Explorer`)
+    """
+
+    def __init__(self, problem: Problem, record: Record, first_number: int) -> None:
         self.problem = problem
         self.record = record
         self.layers = problem.network.unit_layers
         self.solver = BallSolver(problem.dim, whole=problem.chart.whole)
-        self.n_cells = 0
+        self.next_number = first_number
+        self.finished = False
+        self.children_of_domain = 0
         self._start_batch()
+        self._visits = self._visit_all()
 
-    def run(self) -> Iterator[Batch]:
-        """Depth first, with one frame per layer: the stack does not grow with the number of units."""
+    def step(self, tests: int) -> Batch:
+        """Visit cells until about that many tests are made; a visit counts as a test too, since it takes as long."""
+        for visits, _ in enumerate(self._visits, 1):
+            if self.counters.tests + visits >= tests or len(self.found) >= BATCH_ROWS:
+                break
+        else:
+            self.finished = True
+        return self._take_batch()
+
+    def _visit_all(self) -> Iterator[None]:
+        """Depth first, with one frame per layer: the stack does not grow with the number of units. Yields at every cell."""
         stack = [self._frame(self._root())]
         while stack:
             frame = stack[-1]
@@ -132,10 +202,9 @@ class _Walk:
             else:
                 frame.n_children += 1
                 stack.append(self._frame(child))
-            if len(self.found) >= BATCH_ROWS or time.monotonic() - self.since > BATCH_SECONDS:
-                yield self.take_batch()
+            yield
 
-    def take_batch(self) -> Batch:
+    def _take_batch(self) -> Batch:
         """What was found since the last batch."""
         cells = None if self.record is Record.NONE else self._table()
         batch = Batch(self.statistics, self.counters, cells)
@@ -146,7 +215,6 @@ class _Walk:
         self.statistics = Statistics.zeros(self.problem.depth, self.problem.dim)
         self.counters = Counters()
         self.found: list[_Cell] = []
-        self.since = time.monotonic()
 
     def _root(self) -> _Cell:
         chart, dim = self.problem.chart, self.problem.dim
@@ -155,33 +223,31 @@ class _Walk:
         value = np.hstack([directions * width, (chart.origin + directions @ lower)[:, None]])
         error = np.zeros_like(value)
         if chart.width is not None:
-            error[:, :-1] = ROUNDOFF * np.abs(value[:, :-1])
+            error[:, :-1] = UNIT_ROUNDOFF * np.abs(value[:, :-1])
         if lower.any():
-            error[:, -1] = (dim + 2) * ROUNDOFF * (np.abs(chart.origin) + np.abs(directions) @ np.abs(lower))
-        extra = chart.half_spaces
-        rows = np.hstack([-extra.normal, extra.level[:, None]])
-        rows /= np.linalg.norm(extra.normal, axis=1, keepdims=True)
+            error[:, -1] = (dim + 2) * UNIT_ROUNDOFF * (np.abs(chart.origin) + np.abs(directions) @ np.abs(lower))
+        sides = chart.half_spaces.normalised()
         ball = Ball(chart.inside, 1.0 if chart.whole else float(np.append(chart.inside, 1 - chart.inside).min()))
-        if len(rows):
-            ball = self.solver.largest(rows, self.counters)
-        return _Cell(rows, ball, (), _Map(value, error), -1, -1, ())
+        if len(sides):
+            ball = self.solver.largest(sides, self.counters)
+        return _Cell(sides, ball, (), _Map(value, error), -1, -1, ())
 
     def _frame(self, cell: _Cell) -> _Frame:
-        """Enter a cell: keep it if it is to be recorded, before its descendants."""
+        """Enter a cell: count it, and keep it if it is to be recorded, before its descendants."""
         depth = len(cell.ranks)
-        is_region = depth == len(self.layers)
-        if (is_region and self.record is not Record.NONE) or (self.record is Record.TREE and depth > 0):
-            self.found.append(cell)
+        if depth:
+            self.statistics.cells[depth, cell.ranks[-1]] += 1
+            if self.record is Record.TREE or (self.record is Record.REGIONS and depth == len(self.layers)):
+                self.found.append(cell)
         return _Frame(cell, self._children(cell, self.layers[depth]) if depth < len(self.layers) else iter(()))
 
     def _finish(self, frame: _Frame) -> None:
-        """Count a cell whose children are all known."""
+        """Add the children of a cell, which are all known by now."""
         cell, depth = frame.cell, len(frame.cell.ranks)
-        at = depth, cell.ranks[-1] if cell.ranks else self.problem.dim
-        self.statistics.cells[at] += 1
-        self.statistics.children[at] += frame.n_children
-        self.statistics.max_children[at] = max(self.statistics.max_children[at], frame.n_children)
-        self.statistics.unsplit[at] += frame.n_children == 1
+        if depth:
+            self.statistics.close(OpenCell(b"", depth, cell.ranks[-1], frame.n_children))
+        else:
+            self.children_of_domain = frame.n_children
 
     def _table(self) -> Cells:
         found, n_units = self.found, sum(self.problem.n_units)
@@ -192,7 +258,7 @@ class _Walk:
             ranks[k, : len(cell.ranks)] = cell.ranks
         return Cells(
             layer=np.array([len(cell.ranks) - 1 for cell in found], np.int16),
-            cell=np.array([max(cell.number, 0) for cell in found], np.int64),
+            cell=np.array([cell.number for cell in found], np.int64),
             parent=np.array([cell.parent for cell in found], np.int64),
             pieces=pieces,
             ranks=ranks,
@@ -212,65 +278,68 @@ class _Walk:
             group = units.rows[units.indptr[unit] : units.indptr[unit + 1]]
             function = int(units.function_of[unit])
             if function == MAXIMUM:
-                sides = self._winners(z, group)
+                parts = self._winners(z, group)
             else:
-                sides = self._intervals(z, int(group[0]), units.functions[function].breakpoints)
+                parts = self._intervals(z, int(group[0]), units.functions[function].breakpoints)
             # Reversed, so that the lowest piece is taken from the stack first.
-            pending += [(child, unit + 1) for child in reversed(self._split(cell, sides))]
+            pending += [(child, unit + 1) for child in reversed(self._split(cell, parts))]
 
-    def _split(self, cell: _Cell, sides: list[tuple[int, Floats]]) -> list[_Cell]:
-        """The open sides of a cell, each given by its piece and its unit-normalised rows."""
-        if len(sides) == 1 and not len(sides[0][1]):
-            return [replace(cell, pieces=(*cell.pieces, sides[0][0]))]
+    def _split(self, cell: _Cell, parts: list[tuple[int, HalfSpaces]]) -> list[_Cell]:
+        """The open parts of a cell, each given by its piece and the half-spaces that it has more than the cell."""
+        if len(parts) == 1 and not len(parts[0][1]):
+            return [replace(cell, pieces=(*cell.pieces, parts[0][0]))]
         found = []
-        for piece, rows in sides:
+        for piece, more in parts:
             self.counters.tests += 1
-            all_rows = np.vstack([cell.rows, rows])
-            # The old ball's centre may already prove the side; then no linear program is needed.
-            slack = float((rows[:, :-1] @ cell.ball.centre + rows[:, -1]).min(initial=cell.ball.radius))
+            sides = HalfSpaces.joined(cell.sides, more)
+            # The old ball's centre may already prove the part; then no linear program is needed.
+            slack = float(more.slack(cell.ball.centre).min(initial=cell.ball.radius))
             ball = Ball(cell.ball.centre, slack)
             if slack <= DOUBT:
-                ball = self.solver.largest(all_rows, self.counters)
+                ball = self.solver.largest(sides, self.counters)
                 self.counters.doubtful += ball.doubtful
             if ball.radius > RADIUS:
-                found.append(replace(cell, rows=all_rows, ball=ball, pieces=(*cell.pieces, piece)))
+                found.append(replace(cell, sides=sides, ball=ball, pieces=(*cell.pieces, piece)))
         return found
 
-    def _intervals(self, z: _Map, row: int, breakpoints: tuple[float, ...]) -> list[tuple[int, Floats]]:
-        """The pieces of a pointwise unit, each with the rows that bound it; one piece if the row is constant."""
-        above = [self._half_space(*z.against(row, level)) for level in breakpoints]
-        none = np.zeros((0, z.value.shape[1]))
+    def _intervals(self, z: _Map, row: int, breakpoints: tuple[float, ...]) -> list[tuple[int, HalfSpaces]]:
+        """The pieces of a pointwise unit, each with its half-spaces; one piece if the row is constant."""
+        above = [self._above(*z.against(row, level)) for level in breakpoints]
+        none = HalfSpaces.none(self.problem.dim)
         if any(isinstance(side, bool) for side in above):
             return [(sum(side is True for side in above), none)]
-        bounds = [none, *(side[None] for side in above if not isinstance(side, bool)), none]
-        return [(k, np.vstack([bounds[k], -bounds[k + 1]])) for k in range(len(bounds) - 1)]
+        lower = [none, *(side for side in above if not isinstance(side, bool))]
+        upper = [*(side.opposite() for side in lower[1:]), none]
+        return [(k, HalfSpaces.joined(*both)) for k, both in enumerate(zip(lower, upper, strict=True))]
 
-    def _winners(self, z: _Map, group: Ints) -> list[tuple[int, Floats]]:
-        """The candidates of a maximum that can win, each with the rows "larger than the others".
+    def _winners(self, z: _Map, group: Ints) -> list[tuple[int, HalfSpaces]]:
+        """The candidates of a maximum that can win, each with the half-spaces "larger than the others".
 
         Of candidates that differ by a constant only the largest stays, and of equal ones the first: what stays differs
         pairwise in its linear part.
         """
         stay: list[int] = []
         for k, row in enumerate(group):
-            behind = [(m, self._half_space(*z.difference(int(row), int(group[m])))) for m in stay]
+            behind = [(m, self._above(*z.difference(int(row), int(group[m])))) for m in stay]
             if all(side is not False for _, side in behind):
                 stay = [m for m, side in behind if side is not True] + [k]
-        rows = {
-            (k, m): self._half_space(*z.difference(int(group[k]), int(group[m]))) for k in stay for m in stay if k != m
-        }
-        none = np.zeros((0, z.value.shape[1]))
-        return [(k, np.vstack([none, *(rows[k, m] for m in stay if m != k)])) for k in stay]
+        none = HalfSpaces.none(self.problem.dim)
+        return [(k, HalfSpaces.joined(none, *self._larger(z, group, k, stay))) for k in stay]
 
-    def _half_space(self, value: Floats, error: Floats) -> Floats | bool:
-        """The row of value > 0 with norm 1, or the answer itself if the linear part is zero up to rounding.
+    def _larger(self, z: _Map, group: Ints, k: int, others: list[int]) -> Iterator[HalfSpaces]:
+        """The half-spaces "candidate k is larger than the others", which all differ from it in their linear parts."""
+        for m in others:
+            side = self._above(*z.difference(int(group[k]), int(group[m]))) if m != k else False
+            if not isinstance(side, bool):
+                yield side
+
+    def _above(self, value: Floats, error: Floats) -> HalfSpaces | bool:
+        """The half-space value > 0, or the answer itself if the linear part is zero up to rounding.
 
         Zero up to rounding in all is "not above zero": a unit exactly at a breakpoint takes the lower piece.
         """
         if np.any(np.abs(value[:-1]) > error[:-1]):
-            largest = np.abs(value[:-1]).max()
-            scaled = value / largest
-            return np.asarray(scaled / np.linalg.norm(scaled[:-1]))
+            return HalfSpaces.positive(value[None]).normalised()
         # What the row can deviate from the computed constant on the cube, whatever its true linear part is.
         deviation = float(np.abs(value[:-1]).sum() + error.sum())
         self.counters.doubtful += bool(np.any(error[:-1] > 0) or 0 < deviation >= abs(value[-1]))
@@ -278,11 +347,11 @@ class _Walk:
 
     def _enter(self, cell: _Cell, parent: _Cell, layer: Layer) -> _Cell:
         """The finished cell after `layer`: centred, with the map to the layer's output, numbered."""
-        ball = self.solver.largest(cell.rows, self.counters)
+        ball = self.solver.largest(cell.sides, self.counters)
         output = _output(cell.map, layer, cell.pieces[len(parent.pieces) :])
         rank, doubtful = numerical_rank(output.value[:, :-1], output.error[:, :-1])
         self.counters.doubtful_ranks += doubtful
-        number, self.n_cells = self.n_cells, self.n_cells + 1
+        number, self.next_number = self.next_number, self.next_number + 1
         return replace(
             cell,
             # The ball that proved the cell stays if HiGHS finds no larger one.
@@ -312,9 +381,9 @@ def _output(z: _Map, layer: Layer, pieces: tuple[int, ...]) -> _Map:
         # Slopes 0 and +-1 do not round, nor does the intercept 0.
         error[u] = abs(slope) * z.error[row]
         if abs(slope) not in (0.0, 1.0):
-            error[u] += 2 * ROUNDOFF * np.abs(slope * z.value[row]) + 2 * ROUNDOFF * error[u]
+            error[u] += 2 * UNIT_ROUNDOFF * np.abs(slope * z.value[row]) + 2 * UNIT_ROUNDOFF * error[u]
         if intercept:
-            error[u, -1] += ROUNDOFF * abs(value[u, -1])
+            error[u, -1] += UNIT_ROUNDOFF * abs(value[u, -1])
     return _Map(value, error)
 
 
@@ -333,6 +402,6 @@ def numerical_rank(matrix: Floats, error: Floats) -> tuple[int, bool]:
         scale[scale == 0] = 1.0
         matrix, error = matrix / scale, error / scale
     values = np.linalg.svd(matrix, compute_uv=False)
-    limit = float(np.linalg.norm(error) + 8 * max(matrix.shape) * ROUNDOFF * values[0])
+    limit = float(np.linalg.norm(error) + 8 * max(matrix.shape) * UNIT_ROUNDOFF * values[0])
     doubtful = bool(np.any((values > limit / 10) & (values < 10 * limit)))
     return int(np.count_nonzero(values > limit)), doubtful

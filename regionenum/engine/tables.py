@@ -26,13 +26,11 @@ import numpy as np
 import numpy.typing as npt
 import scipy.sparse as sp
 
-from regionenum.domain.chart import UNIT_ROUNDOFF as UNIT_ROUNDOFF
+from regionenum.domain.half_spaces import UNIT_ROUNDOFF as UNIT_ROUNDOFF
 from regionenum.engine.interface import Problem
+from regionenum.network.affine import DENSE_FROM
 from regionenum.network.layers import Layer
 from regionenum.network.units import MAXIMUM, Floats, Ints, PiecewiseLinear
-
-DENSE_FROM = 0.3
-"""A weight with at least this share of entries that are not 0 is stored densely."""
 
 # Columns of `Tables.at`: where each layer starts in the arrays named.
 ROW = 0  # bias; errors of rows
@@ -327,7 +325,7 @@ def _packed_weight(layer: Layer) -> tuple[Floats, Ints | None, Ints]:
     """(entries, their rows or None if dense, first entry of each column) of a weight, by columns."""
     csc = sp.csc_array(layer.weight)
     csc.sum_duplicates()
-    if csc.nnz >= DENSE_FROM * layer.n_rows * layer.n_in:
+    if csc.nnz > DENSE_FROM * layer.n_rows * layer.n_in:
         return csc.toarray().T.ravel(), None, np.zeros(0, np.int64)
     return csc.data, csc.indices.astype(np.int64), csc.indptr.astype(np.int64)
 

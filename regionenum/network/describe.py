@@ -27,10 +27,8 @@ from dataclasses import dataclass
 import numpy as np
 import scipy.sparse as sp
 
-from regionenum.errors import InputError
 from regionenum.network.filters import Filter
-from regionenum.network.layers import Layer, Network
-from regionenum.network.units import IDENTITY, MAXIMUM, RELU, Ints, PiecewiseLinear
+from regionenum.network.units import IDENTITY, MAXIMUM, RELU, Floats, Ints, PiecewiseLinear, Units
 
 SUMMED_DIM = 1000
 """In more dimensions than this B(d) is replaced by its limit, the product of all q_u: the sum has too many digits."""
@@ -61,6 +59,37 @@ class LayerDescription:
     dim: int
     bound: int
     filter: Filter | None = None
+
+    @classmethod
+    def of(
+        cls, name: str, weight: Floats | sp.csr_array, units: Units, kept: Filter | None, dim: int
+    ) -> LayerDescription:
+        """Describe a layer.
+
+        Parameters
+        ----------
+        name, weight, units : of the layer
+        kept : its filter
+        dim : largest dimension of what the layer reads
+        """
+        n_rows = int(weight.shape[0])
+        dim = min(dim, n_rows)
+        per_row = np.bincount(sp.csr_array(weight).nonzero()[0], minlength=n_rows)
+        # A row without weights is constant: a function of it never cuts.
+        first_row = units.rows[units.indptr[:-1]]
+        constant = (units.function_of != MAXIMUM) & (per_row[first_row] == 0)
+        kinds = Counter(_kinds(units)) if not units.is_identity else Counter()
+        return cls(
+            name=name,
+            n_rows=n_rows,
+            n_out=units.n_units,
+            units=dict(kinds.most_common()),
+            stored="sparse" if isinstance(weight, sp.csr_array) else "dense",
+            n_weights=int(per_row.sum()),
+            dim=dim,
+            bound=cells_at_most(np.where(constant, 0, units.n_pieces - 1), dim),
+            filter=kept,
+        )
 
 
 @dataclass(frozen=True)
@@ -97,29 +126,6 @@ class Description:
         widths = [max(len(row[k]) for row in rows) for k in range(len(rows[0]))]
         lines = ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]
         return "\n".join([*lines, *self.sentences()])
-
-
-def describe(network: Network, dim: int | None = None) -> Description:
-    """Describe a network.
-
-    Parameters
-    ----------
-    dim : effective dimension of the domain, 1 or more; by default, and at most, the number of input values
-
-    Raises
-    ------
-    InputError
-        If the dimension is not positive.
-    """
-    if dim is not None and dim < 1:
-        raise InputError(f"dim is {dim}; give the dimension of a domain, 1 or more")
-    d = first = min(network.n_in, network.n_in if dim is None else dim)
-    layers = []
-    for layer in network.layers:
-        d = min(d, layer.n_rows)
-        layers.append(_described(layer, d))
-        d = min(d, layer.n_out)
-    return Description(network.input_shape, first, tuple(layers), network.notes, network.hash)
 
 
 def cells_at_most(extra: Ints, dim: int) -> int:
@@ -160,30 +166,7 @@ _DIVIDED = 10_000
 """Numbers with more digits than this are rounded by their logarithm alone, which leaves more than three digits."""
 
 
-def _described(layer: Layer, dim: int) -> LayerDescription:
-    units = layer.units
-    sparse = isinstance(layer.weight, sp.csr_array)
-    weight = sp.csr_array(layer.weight)
-    per_row = np.bincount(weight.nonzero()[0], minlength=layer.n_rows)
-    # A row without weights is constant: a function of it never cuts.
-    first_row = units.rows[units.indptr[:-1]]
-    constant = (units.function_of != MAXIMUM) & (per_row[first_row] == 0)
-    kinds = Counter(_kinds(layer)) if not units.is_identity else Counter()
-    return LayerDescription(
-        name=layer.name,
-        n_rows=layer.n_rows,
-        n_out=layer.n_out,
-        units=dict(kinds.most_common()),
-        stored="sparse" if sparse else "dense",
-        n_weights=int(per_row.sum()),
-        dim=dim,
-        bound=cells_at_most(np.where(constant, 0, units.n_pieces - 1), dim),
-        filter=layer.filter,
-    )
-
-
-def _kinds(layer: Layer) -> list[str]:
-    units = layer.units
+def _kinds(units: Units) -> list[str]:
     names = [_function_name(f) for f in units.functions]
     sizes = np.diff(units.indptr)
     return [

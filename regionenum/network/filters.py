@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import itertools
 from dataclasses import dataclass
-from typing import Any
+from types import EllipsisType
 
 import numpy as np
 
@@ -73,7 +73,10 @@ def fuse(first: Filter, second: Filter) -> Filter:
     axes = list(zip(first.kernel, second.kernel, first.stride, strict=True))
     weight = np.zeros((second.weight.shape[0], first.weight.shape[1], *(k1 + (k2 - 1) * s for k1, k2, s in axes)))
     for b in itertools.product(*(range(k2) for k2 in second.kernel)):
-        window: Any = (..., *(slice(j * s, j * s + k1) for j, (k1, _, s) in zip(b, axes, strict=True)))
-        at: Any = (..., *b)
+        window: tuple[EllipsisType | slice, ...] = (
+            ...,
+            *(slice(j * s, j * s + k1) for j, (k1, _, s) in zip(b, axes, strict=True)),
+        )
+        at: tuple[EllipsisType | int, ...] = (..., *b)
         weight[window] += np.tensordot(second.weight[at], first.weight, axes=1)
     return Filter(weight, tuple(s * t for s, t in zip(first.stride, second.stride, strict=True)))

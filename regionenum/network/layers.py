@@ -11,18 +11,15 @@ import math
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
 import scipy.sparse as sp
 
 from regionenum.errors import InputError
+from regionenum.network.describe import Description, LayerDescription
 from regionenum.network.filters import Filter
 from regionenum.network.units import Floats, Ints, Units
-
-if TYPE_CHECKING:
-    from regionenum.network.describe import Description
 
 
 @dataclass(frozen=True)
@@ -152,11 +149,23 @@ class Network:
     def describe(self, dim: int | None = None) -> Description:
         """A table of the layers, with upper bounds on the number of regions (`network/describe.py`).
 
-        dim : effective dimension of the domain; the number of input values by default
-        """
-        from regionenum.network.describe import describe
+        Parameters
+        ----------
+        dim : effective dimension of the domain, 1 or more; by default, and at most, the number of input values
 
-        return describe(self, dim)
+        Raises
+        ------
+        InputError
+            If the dimension is not positive.
+        """
+        if dim is not None and dim < 1:
+            raise InputError(f"dim is {dim}; give the dimension of a domain, 1 or more")
+        d = first = self.n_in if dim is None else min(self.n_in, dim)
+        layers = []
+        for layer in self.layers:
+            layers.append(LayerDescription.of(layer.name, layer.weight, layer.units, layer.filter, d))
+            d = min(layers[-1].dim, layer.n_out)
+        return Description(self.input_shape, first, tuple(layers), self.notes, self.hash)
 
     @cached_property
     def hash(self) -> str:

@@ -5,8 +5,8 @@ from __future__ import annotations
 import os
 import re
 import sys
-from collections.abc import Callable, Sequence
-from importlib import import_module
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -93,7 +93,7 @@ def load(
         raise InputError(
             "example_input is missing; give one input with a leading batch axis, for example torch.zeros(1, 784)"
         )
-    from regionenum.network.torch_load import load_module
+    from regionenum.network.from_torch.load import load_module
 
     return load_module(module_or_path, example_input)
 
@@ -106,13 +106,17 @@ def is_factory(text: str) -> bool:
 def _load_path(path: Path, input_shape: Sequence[int] | None) -> Network:
     suffix = path.suffix.lower()
     if suffix == ".onnx":
-        return _reader("onnx_load", "load_onnx", "onnx", path)(path, input_shape)
+        with _needed("onnx", path):
+            from regionenum.network.from_onnx.load import load_onnx
+        return load_onnx(path, input_shape)
     if suffix in _INSTEAD:
         raise InputError(f"`{path}` {_INSTEAD[suffix]}")
     if suffix == ".npz":
         network = load_npz(path)
     elif suffix == ".pt2":
-        network = _reader("torch_load", "load_program", "torch", path)(path)
+        with _needed("torch", path):
+            from regionenum.network.from_torch.load import load_program
+        network = load_program(path)
     else:
         raise InputError(f"`{path}`: unknown kind of file; supported: {SUPPORTED}")
     if input_shape is not None and tuple(input_shape) != network.input_shape:
@@ -126,17 +130,19 @@ def _load_factory(spec: str, state: str | os.PathLike[str] | None, input_shape: 
     if input_shape is None:
         raise InputError(f"`{spec}` needs an input_shape, without the batch axis, for example (1, 8, 8)")
     shape = tuple(int(size) for size in input_shape)
-    return _reader("torch_factory", "load_factory", "torch", spec)(spec, None if state is None else Path(state), shape)
+    with _needed("torch", spec):
+        from regionenum.network.from_torch.factory import load_factory
+    return load_factory(spec, None if state is None else Path(state), shape)
 
 
-def _reader(module: str, name: str, package: str, model: object) -> Callable[..., Network]:
-    """A function that reads models with the help of a package, which is imported now."""
+@contextmanager
+def _needed(package: str, model: object) -> Iterator[None]:
+    """While a front end is imported, which is not before a model asks for it: a package that is missing is one sentence."""
     try:
-        found: Callable[..., Network] = getattr(import_module(f"regionenum.network.{module}"), name)
+        yield
     except ModuleNotFoundError as error:
         if (error.name or "").split(".")[0] != package:
             raise
         raise InputError(
             f"`{model}` needs the package {package}, which is not installed; pip install 'regionenum[{package}]'"
         ) from error
-    return found

@@ -1,6 +1,6 @@
-"""Operations on the values of a chain, whatever the file they come from: affine maps, and units that close a layer.
+"""Affine operations on the values of a chain, whatever the file they come from; those that close a layer: `unit_ops.py`.
 
-Front ends (`torch_ops.py`, `onnx_ops.py`) read the arguments of their operations and call these. Arrays are float64,
+Front ends (`from_torch/`, `from_onnx/`) read the arguments of their operations and call these. Arrays are float64,
 tensors are flattened in row-major order, and every shape has a batch axis of size 1 in front.
 """
 
@@ -9,12 +9,14 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import Any
+from typing import TypeAlias, overload
 
 import numpy as np
 import scipy.sparse as sp
 
+from regionenum.errors import InputError
 from regionenum.network.affine import Affine, Matrix
+from regionenum.network.call import AnyCall
 from regionenum.network.chain import Value
 from regionenum.network.filters import Filter, fuse
 from regionenum.network.units import MAXIMUM, Floats, Ints, Units
@@ -22,6 +24,12 @@ from regionenum.network.windows import Windows, convolution
 
 NO_VALUE = -1
 """In a table of positions: a constant, or a candidate that does not exist."""
+
+Term: TypeAlias = Value | Floats
+"""An operand: a tensor that depends on the input, or a constant."""
+
+
+# Entries ----------------------------------------------------------------------------------------------------------------
 
 
 def rearranged(x: Value, positions: Ints, fill: float = 0.0) -> Value:
@@ -58,10 +66,23 @@ def shifted(x: Value, shift: Floats | float) -> Value:
     return Value(broadcast(x, shape).affine.shifted(np.broadcast_to(shift, shape).reshape(-1)), shape)
 
 
-def normalised(x: Value, factor: Floats, shift: Floats) -> Value:
-    """factor * x + shift with one entry of both for each channel (axis 1), as of a folded batch normalisation."""
+def batch_normalised(
+    call: AnyCall, x: Value, *, mean: Floats, variance: Floats, epsilon: float, scale: Floats, shift: Floats
+) -> Value:
+    """(x - mean) / sqrt(variance + epsilon) * scale + shift, channel by channel (axis 1), folded in float64.
+
+    Raises
+    ------
+    InputError
+        If a variance is not positive even with epsilon.
+    """
+    spread = variance + epsilon
+    if not np.all(spread > 0):
+        raise call.refuse("has a variance that is not positive; mend or retrain the model")
+    factor = scale / np.sqrt(spread)
     per_channel = (-1, *[1] * (len(x.shape) - 2))
-    factors, shifts = (np.broadcast_to(v.reshape(per_channel), x.shape).reshape(-1) for v in (factor, shift))
+    channels = (factor, shift - mean * factor)
+    factors, shifts = (np.broadcast_to(v.reshape(per_channel), x.shape).reshape(-1) for v in channels)
     return Value(x.affine.scaled(factors, shifts), x.shape)
 
 
@@ -69,6 +90,44 @@ def added(x: Value, y: Value) -> Value:
     """x + y; both are broadcast."""
     shape = np.broadcast_shapes(x.shape, y.shape)
     return Value(broadcast(x, shape).affine.plus(broadcast(y, shape).affine), shape)
+
+
+@overload
+def plus(x: Value, y: Term) -> Value: ...
+@overload
+def plus(x: Term, y: Value) -> Value: ...
+@overload
+def plus(x: Term, y: Term) -> Term: ...
+def plus(x: Term, y: Term) -> Term:
+    """x + y; both are broadcast."""
+    if isinstance(x, Value):
+        return added(x, y) if isinstance(y, Value) else shifted(x, y)
+    return shifted(y, x) if isinstance(y, Value) else x + y
+
+
+def times(call: AnyCall, x: Term, y: Term) -> Term:
+    """x y, entry by entry, unless both are values; both are broadcast."""
+    if isinstance(x, Value):
+        if isinstance(y, Value):
+            raise not_affine(call)
+        return scaled(x, y)
+    return scaled(y, x) if isinstance(y, Value) else x * y
+
+
+def divided(call: AnyCall, x: Term, y: Term) -> Term:
+    """x / y with a constant y that is nowhere 0."""
+    if isinstance(y, Value):
+        raise call.refuse(
+            "divides by a value that depends on the input, which is not piecewise affine; only divide by constants"
+        )
+    if not np.all(y):
+        raise call.refuse("divides by zero; mend or retrain the model")
+    return times(call, x, 1.0 / y)
+
+
+def not_affine(call: AnyCall) -> InputError:
+    """The error that refuses a product of two values."""
+    return call.refuse("multiplies values that both depend on the input, which is not piecewise affine")
 
 
 def constant(like: Value, values: Floats) -> Value:
@@ -89,6 +148,9 @@ def _beside(parts: Sequence[Value]) -> Value:
     return Value(affine, (affine.n_rows,))
 
 
+# Linear maps ------------------------------------------------------------------------------------------------------------
+
+
 def linear(x: Value, weight: Matrix, bias: Floats | None = None) -> Value:
     """W x + b along the last axis; weight : (n_out, n_in)."""
     n = math.prod(x.shape[:-1])
@@ -99,6 +161,55 @@ def linear(x: Value, weight: Matrix, bias: Floats | None = None) -> Value:
 def mapped(x: Value, matrix: Matrix, shape: Sequence[int]) -> Value:
     """The matrix times all entries of x, flat; for whatever has no operation of its own. matrix : (n_out, n_entries)"""
     return Value(x.affine.then(matrix), tuple(shape))
+
+
+def product(call: AnyCall, a: Term, b: Term) -> Term:
+    """a @ b with NumPy's rules for vectors and stacks of matrices, unless both are values."""
+    if isinstance(a, Value):
+        if isinstance(b, Value):
+            raise not_affine(call)
+        return _times_matrix(a, b)
+    if not isinstance(b, Value):
+        return np.asarray(a @ b)
+    if a.ndim == 1 or len(b.shape) == 1:
+        return _times_matrix(b if len(b.shape) == 1 else transposed(b), a if a.ndim == 1 else np.swapaxes(a, -1, -2))
+    # W X = (X' W')'
+    return transposed(_times_matrix(transposed(b), np.swapaxes(a, -1, -2)))
+
+
+def product_shape(a: Sequence[int], b: Sequence[int]) -> tuple[int, ...]:
+    """The shape of a @ b.
+
+    Raises
+    ------
+    ValueError
+        If the shapes do not fit, or one of them is that of a number.
+    """
+    if not len(a) or not len(b):
+        raise ValueError("a number is no matrix")
+    if a[-1] != b[-2 if len(b) > 1 else -1]:
+        raise ValueError("the inner sizes differ")
+    return (*np.broadcast_shapes(tuple(a[:-2]), tuple(b[:-2])), *a[-2:-1], *(b[-1:] if len(b) > 1 else ()))
+
+
+def transposed(x: Value) -> Value:
+    """x with its last two axes exchanged."""
+    return rearranged(x, np.swapaxes(x.positions(), -1, -2))
+
+
+def _times_matrix(x: Value, weight: Floats) -> Value:
+    """x @ weight, with a row of the matrix for each entry of the result."""
+    shape = product_shape(x.shape, weight.shape)
+    matrix = weight if weight.ndim > 1 else weight[:, None]
+    if matrix.ndim == 2:
+        return reshaped(linear(x, np.ascontiguousarray(matrix.T)), shape)
+    rows = x.positions() if len(x.shape) > 1 else x.positions()[None]
+    stack = np.broadcast_shapes(rows.shape[:-2], matrix.shape[:-2])
+    full = (*stack, rows.shape[-2], matrix.shape[-1], rows.shape[-1])
+    columns = np.broadcast_to(rows[..., :, None, :], full).reshape(-1)
+    data = np.broadcast_to(np.swapaxes(matrix, -1, -2)[..., None, :, :], full).reshape(-1)
+    indptr = np.arange(0, len(data) + 1, full[-1])
+    return mapped(x, sp.csr_array((data, columns, indptr), shape=(math.prod(full[:-1]), x.affine.n_rows)), shape)
 
 
 def convolved(x: Value, weight: Floats, bias: Floats | None, windows: Windows, groups: int) -> Value:
@@ -125,7 +236,11 @@ def _filter(x: Value, weight: Floats, windows: Windows, groups: int) -> Filter |
     )
     for out in range(n_out):
         first = out // (n_out // groups) * n_group
-        at: Any = (out, slice(first, first + n_group), *(slice(None, None, d) for d in windows.dilation))
+        at: tuple[int | slice, ...] = (
+            out,
+            slice(first, first + n_group),
+            *(slice(None, None, d) for d in windows.dilation),
+        )
         full[at] = weight[out]
     this = Filter(full, tuple(windows.stride))
     if x.affine.matrix is None:
@@ -168,6 +283,14 @@ def summed(x: Value, axes: Sequence[int], *, keep: bool, factor: float = 1.0) ->
     return Value(x.affine.then(matrix), reduced_shape(x.shape, axes, keep=keep))
 
 
+def mean(x: Value, axes: Sequence[int], *, keep: bool) -> Value:
+    """The mean over some axes."""
+    return summed(x, axes, keep=keep, factor=1.0 / gathered(x, axes).shape[1])
+
+
+# Tables of positions ----------------------------------------------------------------------------------------------------
+
+
 def gathered(x: Value, axes: Sequence[int]) -> Ints:
     """(n_out, n) rows of x that a reduction over these axes brings together, in row-major order."""
     axes = [a % len(x.shape) for a in axes] if len(axes) else list(range(len(x.shape)))
@@ -195,17 +318,6 @@ def maxima(table: Ints) -> Units:
         raise ValueError("a pooling window lies entirely in the padding, so its maximum is minus infinity")
     indptr = np.concatenate([[0], np.cumsum(np.count_nonzero(present, axis=1))]).astype(np.int64)
     return Units((), np.full(len(table), MAXIMUM, np.int64), indptr, table[present].astype(np.int64))
-
-
-def pairs(x: Value, y: Value) -> tuple[Value, Units]:
-    """What `maximum(x, y)` reads, and its units: the entries of both, broadcast, and one group for every pair.
-
-    The shape of the units' outputs is that of x and y broadcast.
-    """
-    shape = np.broadcast_shapes(x.shape, y.shape)
-    both = _beside([broadcast(x, shape), broadcast(y, shape)])
-    n = math.prod(shape)
-    return both, maxima(np.stack([np.arange(n), n + np.arange(n)], axis=1))
 
 
 def windows_table(windows: Windows, n_images: int) -> Ints:

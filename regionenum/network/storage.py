@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import json
 import os
-import secrets
 import struct
 import zipfile
 import zlib
@@ -21,6 +20,7 @@ import numpy as np
 import scipy.sparse as sp
 
 from regionenum.errors import InputError
+from regionenum.files import write_atomically
 from regionenum.network.filters import Filter
 from regionenum.network.layers import Layer, Network
 from regionenum.network.units import PiecewiseLinear, Units
@@ -44,20 +44,14 @@ def save_npz(network: Network, path: str | os.PathLike[str]) -> None:
         If the file cannot be written.
     """
     path = Path(path)
-    temporary = path.with_name(f".{path.name}.{secrets.token_hex(8)}.tmp")
+    arrays = _arrays(network)
     try:
-        with open(temporary, "xb") as file:
-            # An open file, because numpy would append ".npz" to a name.
-            np.savez(file, allow_pickle=False, **_arrays(network))
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(temporary, path)
+        # an open file, because numpy would append ".npz" to a name
+        write_atomically(path, lambda file: np.savez(file, allow_pickle=False, **arrays))
     except OSError as error:
         raise InputError(
             f"`{path}` cannot be written ({error.strerror}); choose a writable file in an existing folder"
         ) from error
-    finally:
-        temporary.unlink(missing_ok=True)
 
 
 def load_npz(path: str | os.PathLike[str]) -> Network:

@@ -106,7 +106,7 @@ def _selection(layer: Layer) -> Ints | None:
     weight.eliminate_zeros()
     if layer.bias.any() or np.any(np.diff(weight.indptr) != 1) or np.any(weight.data != 1.0):
         return None
-    return weight.indices.astype(np.int64)
+    return np.asarray(weight.indices, np.int64)
 
 
 def _is_nondecreasing(f: PiecewiseLinear) -> bool:

@@ -8,8 +8,8 @@ the identity. The *piece* of a unit is the interval its row lies in, or the posi
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -57,7 +57,7 @@ class PiecewiseLinear:
 
     def __call__(self, z: Floats) -> Floats:
         k = self.pieces(z)
-        return np.asarray(self.slopes)[k] * z + np.asarray(self.intercepts)[k]
+        return np.asarray(np.asarray(self.slopes)[k] * z + np.asarray(self.intercepts)[k])
 
 
 IDENTITY = PiecewiseLinear((), (1.0,), (0.0,))
@@ -83,7 +83,12 @@ def clamp(lower: float, upper: float) -> PiecewiseLinear:
 
 
 def soft_shrink(threshold: float) -> PiecewiseLinear:
-    """The function z - threshold above the threshold, z + threshold below its negative, 0 between."""
+    """The function z - threshold above the threshold, z + threshold below its negative, 0 between.
+
+    The identity when the threshold is 0.
+    """
+    if threshold == 0.0:
+        return IDENTITY
     return PiecewiseLinear((-threshold, threshold), (1.0, 0.0, 1.0), (threshold, 0.0, -threshold))
 
 
@@ -114,12 +119,13 @@ class Units:
         return cls.pointwise(IDENTITY, n_rows)
 
     @classmethod
-    def maxima(cls, groups: list[Any]) -> Units:
+    def maxima(cls, groups: Sequence[npt.ArrayLike]) -> Units:
         """One maximum per group of row indices; a group's order is the order of its candidates."""
-        sizes = [len(group) for group in groups]
+        candidates = [np.asarray(group, np.int64) for group in groups]
+        sizes = [len(rows) for rows in candidates]
         if min(sizes, default=1) < 1:
             raise ValueError("a maximum needs at least one candidate")
-        rows = np.concatenate([np.asarray(group, np.int64) for group in groups]) if groups else np.zeros(0, np.int64)
+        rows = np.concatenate([np.zeros(0, np.int64), *candidates])
         indptr = np.concatenate([[0], np.cumsum(sizes, dtype=np.int64)]).astype(np.int64)
         return cls((), np.full(len(groups), MAXIMUM), indptr, rows)
 

@@ -7,6 +7,7 @@ from collections.abc import Callable
 import numpy as np
 import scipy.sparse as sp
 
+from regionenum.errors import InputError
 from regionenum.network.affine import Matrix
 from regionenum.network.layers import Network
 from regionenum.network.units import Floats
@@ -44,6 +45,38 @@ def rounding(network: Network, x: Floats) -> Floats:
             error *= max(1.0, steepest)
             y = units.apply(layer.preactivations(y))
     return error
+
+
+def same_shape(ours: Floats, theirs: np.ndarray, model: str, program: str) -> None:
+    """Refuse a network that has another number of outputs, (n_points, n_out); the names as in `largest_difference`."""
+    if ours.shape != theirs.shape:
+        raise InputError(
+            f"the network read from {model} has {ours.shape[1]} outputs, {program} gives {theirs.shape[1]}; please report "
+            "the model"
+        )
+
+
+def largest_difference(ours: Floats, theirs: Floats, tolerance: Floats, model: str, program: str) -> float:
+    """The largest difference between a network and a program.
+
+    Parameters
+    ----------
+    ours, theirs, tolerance : of the same shape; NaN never agrees
+    model, program : what the network was read from, and what gives `theirs`, as an error names them
+
+    Raises
+    ------
+    InputError
+        If a difference is larger than its tolerance.
+    """
+    difference = np.abs(ours - theirs)
+    largest = float(difference.max(initial=0.0))
+    if not np.all(difference <= tolerance):
+        raise InputError(
+            f"the network read from {model} differs from {program} by {largest:.3g}, more than rounding explains; please "
+            "report the model, and do not use the network"
+        )
+    return largest
 
 
 def _entrywise(function: Callable[[Floats], Floats], weight: Matrix) -> Matrix:

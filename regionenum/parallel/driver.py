@@ -11,12 +11,11 @@ from __future__ import annotations
 import time
 from collections.abc import Generator
 from dataclasses import dataclass, field
-from typing import Protocol
 
+from regionenum.parallel.executor import Executor
 from regionenum.parallel.ledger import Ledger
-from regionenum.parallel.slots import Slots
 from regionenum.parallel.stop import Stop
-from regionenum.parallel.task import Task, TaskResult
+from regionenum.parallel.task import TaskResult
 
 COLLECT_SECONDS = 0.2
 """Longest wait for a result before signals and limits are looked at again."""
@@ -25,37 +24,18 @@ PLENTY = 16
 """Waiting subtrees for each worker from which on budgets are longest."""
 
 
-class Executor(Protocol):
-    """Runs tasks somewhere."""
-
-    slots: Slots
-
-    def submit(self, task: Task) -> None:
-        """Take a task; there has to be room in `slots`."""
-        ...
-
-    def collect(self, seconds: float) -> list[TaskResult]:
-        """Results that arrived; waits up to that long for the first. Raises when a worker failed or died."""
-        ...
-
-    def recall(self, number: int) -> None:
-        """Ask for a task back after the present step, with what is left of it."""
-        ...
-
-    def close(self) -> None:
-        """Dismiss the workers."""
-        ...
-
-
 @dataclass(frozen=True)
 class Budget:
     """How much a task may do.
 
     Attributes
     ----------
-    shortest, longest : seconds
-    bundle : most subtrees in a task
-    result : seconds between two results that the coordinator can bear for long
+    shortest, longest : float
+        Seconds of a task when nothing waits, and when plenty does.
+    bundle : int
+        Most subtrees in a task.
+    result : float
+        Seconds between two results that the coordinator can bear for long.
     """
 
     shortest: float = 0.01
@@ -63,13 +43,13 @@ class Budget:
     bundle: int = 64
     result: float = 1e-4
 
-    def seconds(self, waiting: int, workers: int, flying: int) -> float:
+    def seconds(self, waiting: int, workers: int, in_flight: int) -> float:
         """From `shortest`, with nothing waiting, to `longest`, with `PLENTY` subtrees or more for each worker.
 
         Never so short that the tasks in flight would bring more than one result in `result` seconds.
         """
         share = min(waiting / (PLENTY * workers), 1.0)
-        return max(self.shortest + (self.longest - self.shortest) * share, flying * self.result)
+        return max(self.shortest + (self.longest - self.shortest) * share, in_flight * self.result)
 
     def plenty(self, waiting: int, workers: int) -> bool:
         """Whether the list is long enough not to care which subtrees go first."""
@@ -77,8 +57,8 @@ class Budget:
 
 
 @dataclass
-class WorkerLoad:
-    """What one worker did: results, the seconds they took, and the regions in them."""
+class WorkerTotals:
+    """What one worker did: results, the seconds they took in all, and the regions in them."""
 
     tasks: int = 0
     busy: float = 0.0
@@ -92,25 +72,28 @@ class WorkerLoad:
 
 
 @dataclass
-class Load:
+class Utilisation:
     """How busy the run was.
 
     Attributes
     ----------
-    all : over all workers; seconds are summed over tasks
-    workers : by the number of the worker
-    dry : see `Dispatcher`
+    all : WorkerTotals
+        Over all workers.
+    workers : dict of int to WorkerTotals
+        By the number of the worker.
+    dry : int
+        See `Dispatcher`.
     """
 
-    all: WorkerLoad = field(default_factory=WorkerLoad)
-    workers: dict[int, WorkerLoad] = field(default_factory=dict)
+    all: WorkerTotals = field(default_factory=WorkerTotals)
+    workers: dict[int, WorkerTotals] = field(default_factory=dict)
     dry: int = 0
 
     def take(self, result: TaskResult) -> int:
         """Count a result; returns its regions."""
         regions = int(result.statistics.cells[-1].sum())
         self.all.take(result.seconds, regions)
-        self.workers.setdefault(result.worker, WorkerLoad()).take(result.seconds, regions)
+        self.workers.setdefault(result.worker, WorkerTotals()).take(result.seconds, regions)
         return regions
 
 
@@ -122,7 +105,8 @@ class Dispatcher:
 
     Attributes
     ----------
-    dry : how often there was an idle worker and nothing for it, while others were at work
+    dry : int
+        How often there was an idle worker and nothing for it, while others were at work.
     """
 
     def __init__(self, ledger: Ledger, executor: Executor, budget: Budget) -> None:
@@ -134,22 +118,22 @@ class Dispatcher:
 
     def hand_out(self, now: float) -> float:
         """Make the best of what waits; returns after how many seconds to look again, even if no result comes."""
-        ledger, slots, budget = self._ledger, self._executor.slots, self._budget
-        waiting, workers = ledger.waiting, slots.workers
-        while waiting and slots.room and (slots.idle or len(waiting) > workers):
+        ledger, workers, budget = self._ledger, self._executor.workers, self._budget
+        waiting, n_workers = ledger.waiting, len(workers)
+        while waiting and workers.have_room and (workers.idle or len(waiting) > n_workers):
             n = len(waiting)
-            seconds = budget.seconds(n, workers, len(ledger.flying))
-            if budget.plenty(n, workers):
-                task = ledger.issue(min(budget.bundle, n // (4 * workers)), seconds)
+            seconds = budget.seconds(n, n_workers, len(ledger.in_flight))
+            if budget.plenty(n, n_workers):
+                task = ledger.issue(min(budget.bundle, n // (4 * n_workers)), seconds)
             else:
                 task = ledger.issue(budget.bundle, seconds, largest=True)
             self._executor.submit(task)
             self._out[task.number] = now
-        if waiting or not slots.idle or not ledger.flying:
+        if waiting or not workers.idle or not ledger.in_flight:
             return COLLECT_SECONDS
         self.dry += 1
-        age = budget.seconds(0, workers, len(ledger.flying))
-        while self._called < slots.idle and self._out:
+        age = budget.seconds(0, n_workers, len(ledger.in_flight))
+        while self._called < workers.idle and self._out:
             number, since = next(iter(self._out.items()))
             if now - since < age:
                 # not 0, which rounding could make of it: that would be no wait at all
@@ -174,31 +158,48 @@ class Dispatcher:
 
 
 def drive(
-    ledger: Ledger, executor: Executor, stop: Stop, load: Load, budget: Budget, regions: int = 0
+    ledger: Ledger, executor: Executor, stop: Stop, utilisation: Utilisation, budget: Budget, regions: int = 0
 ) -> Generator[TaskResult | None, None, None]:
     """Run until the ledger is drained, or the reason to stop has been seen and every task in flight is back.
 
-    Yields every result, which the caller has to settle in the ledger before going on: only it knows when ledger and
-    totals agree. Yields None when no result came for a while.
+    The clock of the time limit starts here: engine and workers are ready.
 
     Parameters
     ----------
-    regions : regions found before, for `Stop.max_regions`
+    ledger : Ledger
+        What is to be explored.
+    executor : Executor
+        Who explores it.
+    stop : Stop
+        Reasons to stop before the end.
+    utilisation : Utilisation
+        Every result is added to it.
+    budget : Budget
+        How long tasks may take.
+    regions : int
+        Found before, for `Stop.max_regions`.
+
+    Yields
+    ------
+    TaskResult or None
+        Every result, which the caller has to settle in the ledger before going on: only it knows when ledger and totals
+        agree. None when no result came for a while.
     """
     dispatcher = Dispatcher(ledger, executor, budget)
+    stop.begin()
     while not ledger.drained:
         if stop.check(regions) is not None:
-            if not ledger.flying:
+            if not ledger.in_flight:
                 return
             dispatcher.call_all_back()
             seconds = COLLECT_SECONDS
         else:
             seconds = dispatcher.hand_out(time.monotonic())
-            load.dry = dispatcher.dry
+            utilisation.dry = dispatcher.dry
         results = executor.collect(seconds)
         for result in results:
             dispatcher.came_back(result.number)
-            regions += load.take(result)
+            regions += utilisation.take(result)
             yield result
         if not results:
             yield None

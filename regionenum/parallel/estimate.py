@@ -41,7 +41,16 @@ def estimate(
 
     Parameters
     ----------
-    most : largest number of probes
+    explorer : Explorer
+        Of an engine that can be split.
+    subtrees : sequence of Subtree
+        Disjoint.
+    seconds : float
+        Time to spend.
+    seed : int, optional
+        Of the random choices.
+    most : int
+        Largest number of probes.
     """
     if not subtrees:
         return Estimate(0.0, 0.0, 0)

@@ -14,7 +14,7 @@ import msgspec
 from regionenum.engine.interface import OpenCell
 from regionenum.errors import InputError
 from regionenum.parallel.ledger import Ledger
-from regionenum.parallel.parcel import Parcel
+from regionenum.parallel.subtree_codec import EncodedSubtree
 
 VERSION = 3
 
@@ -22,7 +22,7 @@ VERSION = 3
 class _Journal(msgspec.Struct, array_like=True, frozen=True):
     version: int
     next_task: int
-    parcels: list[Parcel]
+    subtrees: list[EncodedSubtree]
     open_cells: list[OpenCell]
 
 
@@ -48,4 +48,4 @@ def decode(content: bytes, place: object) -> Ledger:
         journal = msgspec.msgpack.decode(raw, type=_Journal)
     except (zlib.error, msgspec.DecodeError, IndexError, TypeError) as error:
         raise InputError(f"{place} is not a frontier of a run ({error}); restore it from a copy") from error
-    return Ledger.of(journal.parcels, journal.open_cells, journal.next_task)
+    return Ledger.of(journal.subtrees, journal.open_cells, journal.next_task)

@@ -12,7 +12,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
 from regionenum.engine.interface import OpenCell, Statistics
-from regionenum.parallel.parcel import Parcel
+from regionenum.parallel.subtree_codec import EncodedSubtree
 from regionenum.parallel.task import Task, TaskResult
 
 RIDERS = 0.25
@@ -20,28 +20,28 @@ RIDERS = 0.25
 
 
 class Piles:
-    """Waiting subtrees, piled up by their depth (`Parcel.depth`)."""
+    """Waiting subtrees, piled up by size (`EncodedSubtree.halvings`)."""
 
-    def __init__(self, parcels: Iterable[Parcel] = ()) -> None:
-        self._piles: dict[int, list[Parcel]] = {}
+    def __init__(self, subtrees: Iterable[EncodedSubtree] = ()) -> None:
+        self._piles: dict[int, list[EncodedSubtree]] = {}
         self._size = 0
-        self.put(parcels)
+        self.put(subtrees)
 
-    def put(self, parcels: Iterable[Parcel]) -> None:
+    def put(self, subtrees: Iterable[EncodedSubtree]) -> None:
         """Put subtrees on their piles."""
-        for parcel in parcels:
-            self._piles.setdefault(parcel.depth, []).append(parcel)
+        for subtree in subtrees:
+            self._piles.setdefault(subtree.halvings, []).append(subtree)
             self._size += 1
 
-    def take(self, *, largest: bool = False) -> Parcel:
+    def take(self, *, largest: bool = False) -> EncodedSubtree:
         """Take one of the largest, or of the smallest."""
-        depth = min(self._piles) if largest else max(self._piles)
-        pile = self._piles[depth]
-        parcel = pile.pop()
+        halvings = min(self._piles) if largest else max(self._piles)
+        pile = self._piles[halvings]
+        subtree = pile.pop()
         if not pile:
-            del self._piles[depth]
+            del self._piles[halvings]
         self._size -= 1
-        return parcel
+        return subtree
 
     @property
     def smallest_weight(self) -> float:
@@ -51,10 +51,10 @@ class Piles:
     def __len__(self) -> int:
         return self._size
 
-    def __iter__(self) -> Iterator[Parcel]:
+    def __iter__(self) -> Iterator[EncodedSubtree]:
         """From the largest to the smallest."""
-        for depth in sorted(self._piles):
-            yield from self._piles[depth]
+        for halvings in sorted(self._piles):
+            yield from self._piles[halvings]
 
 
 @dataclass
@@ -63,36 +63,39 @@ class Ledger:
 
     Attributes
     ----------
-    waiting : subtrees that nobody explores
-    flying : subtrees of every task that was handed out
-    next_task : number of the next task
+    waiting : Piles
+        Subtrees that nobody explores.
+    in_flight : dict of int to list of EncodedSubtree
+        Subtrees of every task that was handed out, by its number.
+    next_task : int
+        Number of the next task.
     """
 
     waiting: Piles = field(default_factory=Piles)
-    flying: dict[int, list[Parcel]] = field(default_factory=dict)
+    in_flight: dict[int, list[EncodedSubtree]] = field(default_factory=dict)
     next_task: int = 0
     _open: dict[bytes, OpenCell] = field(default_factory=dict)
     _subtrees_of: Counter[bytes] = field(default_factory=Counter)
 
     @classmethod
-    def of(cls, parcels: Iterable[Parcel], open_cells: Iterable[OpenCell] = (), next_task: int = 0) -> Ledger:
+    def of(cls, subtrees: Iterable[EncodedSubtree], open_cells: Iterable[OpenCell] = (), next_task: int = 0) -> Ledger:
         """Books with these subtrees waiting and the children of these cells counted in part."""
-        waiting = Piles(parcels)
+        waiting = Piles(subtrees)
         return cls(
             waiting=waiting,
             next_task=next_task,
             _open={cell.name: cell for cell in open_cells},
-            _subtrees_of=Counter(parcel.cell for parcel in waiting),
+            _subtrees_of=Counter(subtree.cell for subtree in waiting),
         )
 
     @property
     def drained(self) -> bool:
         """Whether nothing is left to explore."""
-        return not self.waiting and not self.flying
+        return not self.waiting and not self.in_flight
 
-    def unfinished(self) -> list[Parcel]:
+    def unfinished(self) -> list[EncodedSubtree]:
         """All subtrees that are not in the totals."""
-        return [*self.waiting, *(parcel for parcels in self.flying.values() for parcel in parcels)]
+        return [*self.waiting, *(subtree for subtrees in self.in_flight.values() for subtree in subtrees)]
 
     def open_cells(self) -> list[OpenCell]:
         """The cells whose children are counted in part."""
@@ -103,17 +106,22 @@ class Ledger:
 
         Parameters
         ----------
-        largest : the largest that waits comes first, and with it some of the smallest, which would not be worth a task
-            each, up to `RIDERS` of its weight. Otherwise the n smallest, which keeps the list short (depth first)
+        n : int
+            Most subtrees.
+        seconds : float
+            Budget of the task.
+        largest : bool
+            The largest that waits comes first, and with it some of the smallest, which would not be worth a task each, up to
+            `RIDERS` of its weight. Otherwise the n smallest, which keeps the list short (depth first).
         """
         waiting = self.waiting
-        parcels = [waiting.take(largest=largest)]
-        room = RIDERS * parcels[0].weight if largest else math.inf
-        while len(parcels) < n and waiting and waiting.smallest_weight <= room:
-            parcels.append(waiting.take())
-            room -= parcels[-1].weight
-        task = Task(self.next_task, parcels, seconds)
-        self.flying[task.number] = parcels
+        subtrees = [waiting.take(largest=largest)]
+        room = RIDERS * subtrees[0].weight if largest else math.inf
+        while len(subtrees) < n and waiting and waiting.smallest_weight <= room:
+            subtrees.append(waiting.take())
+            room -= subtrees[-1].weight
+        task = Task(self.next_task, subtrees, seconds)
+        self.in_flight[task.number] = subtrees
         self.next_task += 1
         return task
 
@@ -121,11 +129,11 @@ class Ledger:
         """Book a result; returns its statistics with the cells closed whose last subtree this was."""
         statistics, subtrees_of = result.statistics, self._subtrees_of
         touched = set()
-        for parcel in self.flying.pop(result.number):
-            subtrees_of[parcel.cell] -= 1
-            touched.add(parcel.cell)
-        for parcel in result.rest:
-            subtrees_of[parcel.cell] += 1
+        for subtree in self.in_flight.pop(result.number):
+            subtrees_of[subtree.cell] -= 1
+            touched.add(subtree.cell)
+        for subtree in result.rest:
+            subtrees_of[subtree.cell] += 1
         for cell in result.open_cells:
             touched.add(cell.name)
             before = self._open.get(cell.name)

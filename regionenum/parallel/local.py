@@ -16,8 +16,9 @@ from multiprocessing.connection import Connection, wait
 from multiprocessing.context import BaseContext
 
 from regionenum.errors import EngineError, InputError, RunError, WorkerError
-from regionenum.parallel.slots import Slots
-from regionenum.parallel.task import Task, TaskResult, TaskRunner
+from regionenum.parallel.executor import Workers
+from regionenum.parallel.runner import TaskRunner
+from regionenum.parallel.task import Task, TaskResult
 
 MakeRunner = Callable[[], TaskRunner]
 
@@ -30,19 +31,18 @@ class SerialExecutor:
 
     def __init__(self, make_runner: MakeRunner) -> None:
         self._runner = make_runner()
-        self._runner.warm()
         self._task: Task | None = None
-        self.slots = Slots({0: 1})
+        self.workers = Workers({0: 1})
 
     def submit(self, task: Task) -> None:
         self._task = task
-        self.slots.take()
+        self.workers.assign()
 
     def collect(self, seconds: float) -> list[TaskResult]:
         if self._task is None:
             return []
         task, self._task = self._task, None
-        self.slots.free(0)
+        self.workers.release(0)
         return [self._runner.run(task)]
 
     def recall(self, number: int) -> None:
@@ -63,17 +63,19 @@ class ProcessExecutor:
 
     Parameters
     ----------
-    make_runner : called in each worker
-    workers : number of processes
+    make_runner : callable
+        Called in each worker.
+    workers : int
+        Number of processes.
     """
 
     def __init__(self, make_runner: MakeRunner, workers: int) -> None:
         context = _context()
-        # compiled once, before any worker looks for the kernels; forked workers have them loaded
-        make_runner().warm()
-        self.slots = Slots(dict.fromkeys(range(workers), AHEAD))
+        # whatever an engine needs is made ready once, before any worker looks for it; forked workers have it loaded
+        make_runner()
+        self.workers = Workers(dict.fromkeys(range(workers), AHEAD))
         self._holder: dict[int, _Worker] = {}
-        self._workers = [self._start(context, make_runner, number) for number in range(workers)]
+        self._processes = [self._start(context, make_runner, number) for number in range(workers)]
 
     def _start(self, context: BaseContext, make_runner: MakeRunner, number: int) -> _Worker:
         here, there = context.Pipe()
@@ -85,7 +87,7 @@ class ProcessExecutor:
         return _Worker(process, here)
 
     def submit(self, task: Task) -> None:
-        worker = self._holder[task.number] = self._workers[self.slots.take()]
+        worker = self._holder[task.number] = self._processes[self.workers.assign()]
         self._send(task, worker)
 
     def _send(self, content: Task | int, worker: _Worker) -> None:
@@ -95,7 +97,7 @@ class ProcessExecutor:
             raise _death(worker) from None
 
     def collect(self, seconds: float) -> list[TaskResult]:
-        pipes = {worker.pipe: worker for worker in self._workers}
+        pipes = {worker.pipe: worker for worker in self._processes}
         results = []
         for ready in wait(list(pipes), seconds):
             worker = pipes[ready]  # type: ignore[index]
@@ -105,7 +107,7 @@ class ProcessExecutor:
                 raise _death(worker) from None
             if isinstance(answer, _Failure):
                 raise answer.error()
-            self.slots.free(answer.worker)
+            self.workers.release(answer.worker)
             del self._holder[answer.number]
             results.append(answer)
         return results
@@ -114,10 +116,10 @@ class ProcessExecutor:
         self._send(number, self._holder[number])
 
     def close(self) -> None:
-        for worker in self._workers:
+        for worker in self._processes:
             # nothing that a worker holds is wanted any more, and it does not listen to gentler signals
             worker.process.kill()
-        for worker in self._workers:
+        for worker in self._processes:
             worker.process.join()
             worker.pipe.close()
 

@@ -24,8 +24,9 @@ from typing import Any
 import numpy as np
 
 from regionenum.errors import InputError
-from regionenum.parallel.slots import Slots
-from regionenum.parallel.task import Task, TaskResult, TaskRunner
+from regionenum.parallel.executor import Workers
+from regionenum.parallel.runner import TaskRunner
+from regionenum.parallel.task import Task, TaskResult
 
 TASK, RESULT, RECALL, END = 1, 2, 3, 4
 """Message tags."""
@@ -47,8 +48,9 @@ class World:
 
     Attributes
     ----------
-    comm : the communicator
-    rank, size : of this process
+    comm : mpi4py.MPI.Comm
+    rank, size : int
+        Number of this process, and how many there are.
     """
 
     def __init__(self, comm: Any) -> None:
@@ -171,18 +173,17 @@ class MpiExecutor:
     """Runs tasks on all ranks; rank 0 works on one of its own, step by step, while no message waits."""
 
     def __init__(self, make_runner: Callable[[], TaskRunner], world: World) -> None:
-        self.slots = Slots({**dict.fromkeys(range(1, world.size), AHEAD), 0: 1})
+        self.workers = Workers({**dict.fromkeys(range(1, world.size), AHEAD), 0: 1})
         self._world, self._comm = world, world.comm
         self._runner = make_runner()
-        self._runner.pace.seconds = OWN_STEP_SECONDS
-        self._runner.warm()
+        self._runner.step_length.seconds = OWN_STEP_SECONDS
         world.broadcast(make_runner)
         self._holder: dict[int, int] = {}
         self._own: Iterator[TaskResult | None] | None = None
         self._own_recalled = False
 
     def submit(self, task: Task) -> None:
-        rank = self._holder[task.number] = self.slots.take()
+        rank = self._holder[task.number] = self.workers.assign()
         if rank:
             self._world.send(task, rank, TASK)
         else:
@@ -201,7 +202,7 @@ class MpiExecutor:
                     results.append(outcome)
                 nap = _Nap()
             for result in results:
-                self.slots.free(result.worker)
+                self.workers.release(result.worker)
                 del self._holder[result.number]
             if results or time.monotonic() >= deadline:
                 return results

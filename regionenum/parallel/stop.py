@@ -7,7 +7,7 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType
 
@@ -26,16 +26,29 @@ class Stop:
 
     Parameters
     ----------
-    time_limit : seconds from the making of this object, or None
-    max_regions : stop once this many regions are found, or None
-    file : stop once this file exists, or None
+    time_limit : float, optional
+        Seconds from `begin` on.
+    max_regions : int, optional
+        Stop once this many regions are found.
+    file : Path, optional
+        Stop once this file exists.
+
+    Attributes
+    ----------
+    reason : str or None
+        Why to stop, in words for the user; None as long as there is no reason.
+
+    Raises
+    ------
+    InputError
+        If a limit is not a number that can be reached.
     """
 
     time_limit: float | None = None
     max_regions: int | None = None
     file: Path | None = None
     reason: str | None = None
-    _since: float = field(default_factory=time.monotonic)
+    _since: float | None = None
     _looked: float = -FILE_SECONDS
     _interrupted: bool = False
 
@@ -45,6 +58,11 @@ class Stop:
         if self.max_regions is not None and self.max_regions < 1:
             raise InputError(f"max_regions={self.max_regions}: give a number of regions, at least 1")
 
+    def begin(self) -> None:
+        """Start the clock of the time limit: the work begins, whatever had to be made ready before."""
+        if self._since is None:
+            self._since = time.monotonic()
+
     def request(self, reason: str) -> None:
         """Stop as soon as possible; the first reason is kept."""
         self.reason = self.reason or reason
@@ -52,7 +70,7 @@ class Stop:
     def check(self, regions: int) -> str | None:
         """The reason to stop, if there is one by now."""
         now = time.monotonic()
-        if self.time_limit is not None and now - self._since >= self.time_limit:
+        if self.time_limit is not None and self._since is not None and now - self._since >= self.time_limit:
             self.request(f"the time limit of {self.time_limit:g} s is reached")
         if self.max_regions is not None and regions >= self.max_regions:
             self.request(f"{regions:,} regions are found, the limit is {self.max_regions:,}")

@@ -1,1 +1,1 @@
-"""Results: schema, writer, reader and the summary object."""
+"""Results: what is kept of an enumeration, in memory and on disk: schema, writer, reader, statistics."""

@@ -10,9 +10,10 @@ from typing import Any
 import msgspec
 import numpy as np
 
-from regionenum.engine.interface import Counters, Problem, Record, Statistics
+from regionenum.choices import Record
+from regionenum.engine.interface import Counters, Problem, Statistics
 from regionenum.errors import InputError
-from regionenum.results.files import write_atomically
+from regionenum.files import write_atomically
 from regionenum.results.schema import FORMAT_VERSION
 
 MANIFEST = "manifest.json"
@@ -64,7 +65,7 @@ class Manifest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     def write(self, directory: Path) -> None:
         """Replace the manifest of a directory."""
         text = msgspec.json.format(msgspec.json.encode(self), indent=1)
-        write_atomically(directory / MANIFEST, lambda path: path.write_bytes(text))
+        write_atomically(directory / MANIFEST, lambda file: file.write(text))
 
     @classmethod
     def read(cls, directory: Path) -> Manifest:

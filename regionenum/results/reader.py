@@ -5,18 +5,21 @@ from __future__ import annotations
 from os import PathLike
 from pathlib import Path
 
+from regionenum.choices import Record
 from regionenum.domain import domain_from
-from regionenum.engine.interface import Problem, Record
+from regionenum.engine.interface import Problem
 from regionenum.errors import InputError
 from regionenum.network.storage import load_npz
+from regionenum.results.findings import Findings
 from regionenum.results.manifest import MANIFEST, NETWORK, PARTS, Manifest, statistics_from_lists
-from regionenum.results.rows import PartRows
+from regionenum.results.progress import Totals
+from regionenum.results.row_store import RowsInParts
 from regionenum.results.schema import Layout
-from regionenum.results.summary import Result
+from regionenum.results.subject import Subject
 
 
-def open_run(path: str | PathLike[str]) -> Result:
-    """The result in a run directory, finished or not; rows are read from its parts when they are asked for.
+def read_run(path: str | PathLike[str]) -> Findings:
+    """The findings in a run directory, finished or not; rows are read from its parts when they are asked for.
 
     Raises
     ------
@@ -38,31 +41,22 @@ def open_run(path: str | PathLike[str]) -> Result:
         )
     try:
         domain = domain_from(manifest.domain)
-    except KeyError as error:
-        raise InputError(f"{place}: the domain has no {error}; restore it from a copy") from error
-    problem = Problem.over(network, domain)
-    rows = PartRows(directory / PARTS, manifest.parts, Layout.of(problem), manifest.record)
+    except InputError as error:
+        raise InputError(f"{place}: {error}; restore it from a copy") from error
+    subject = Subject(Problem.over(network, domain), domain, manifest.record, manifest.engine)
+    rows = RowsInParts(directory / PARTS, manifest.parts, Layout.of(subject.problem), manifest.record)
     rows.check()
-    result = Result(
-        network=network,
-        domain=domain,
-        record=manifest.record,
-        engine=manifest.engine,
-        statistics=statistics_from_lists(manifest.statistics, problem, place),
-        counters=manifest.counters,
-        seconds=manifest.seconds,
-        complete=manifest.complete,
-        exact=manifest.exact,
-        rows=rows,
-    )
-    _check_rows(result, manifest, place)
-    return result
+    statistics = statistics_from_lists(manifest.statistics, subject.problem, place)
+    totals = Totals(statistics, manifest.counters, manifest.seconds, manifest.complete)
+    findings = Findings(subject, totals, rows, manifest.exact)
+    _check_rows(findings, manifest, place)
+    return findings
 
 
-def _check_rows(result: Result, manifest: Manifest, place: Path) -> None:
+def _check_rows(found: Findings, manifest: Manifest, place: Path) -> None:
     """Every commit lists rows and statistics that agree."""
-    cells = int(result.statistics.cells[1:].sum())
-    expected = {Record.NONE: 0, Record.REGIONS: result.count, Record.TREE: cells if result.layers else result.count}
+    cells = int(found.totals.statistics.cells[1:].sum())
+    expected = {Record.NONE: 0, Record.REGIONS: found.count, Record.TREE: cells if found.layers else found.count}
     n_rows = sum(part.rows for part in manifest.parts)
     if n_rows != expected[manifest.record]:
         raise InputError(

@@ -9,16 +9,20 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from regionenum.engine.interface import Cells, Problem, Record
+from regionenum.choices import Record
+from regionenum.engine.interface import Cells, Problem
 from regionenum.errors import InputError
 from regionenum.network.units import Floats
 from regionenum.results.patterns import Packing
+
+Table: TypeAlias = pa.Table
+"""A table of recorded rows."""
 
 FORMAT_VERSION = 1
 """Version of the tables and of the run directory around them."""
@@ -140,7 +144,7 @@ class Layout:
         """
         schema = self.schema(record)
         ranks = cells.ranks if len(self.rank_bounds) else np.zeros((len(cells), 1), np.uint16)
-        values = {
+        values: dict[str, Callable[[Any], Any]] = {
             "layer": lambda _: pa.array(cells.layer, pa.int16()),
             "cell": lambda _: pa.array(cells.cell, pa.int64()),
             "parent": lambda _: pa.array(cells.parent, pa.int64()),

@@ -1,4 +1,7 @@
-"""`status.json`: what a run is doing, for whoever watches it. Nothing else depends on it."""
+"""What a run is doing, for whoever watches it: `status.json`, and all that can be seen from outside.
+
+Nothing else depends on `status.json`.
+"""
 
 from __future__ import annotations
 
@@ -7,11 +10,15 @@ import socket
 import time
 from collections import deque
 from pathlib import Path
+from typing import Any
 
 import msgspec
 
 from regionenum.errors import InputError
-from regionenum.results.files import write_atomically
+from regionenum.files import write_atomically
+from regionenum.results.manifest import Manifest
+from regionenum.results.progress import Totals
+from regionenum.results.run_directory import is_held
 
 STATUS = "status.json"
 
@@ -61,7 +68,8 @@ class Status(msgspec.Struct, frozen=True):
     host, pid : of the coordinator
     attempt : see `Manifest.attempt`
     attempt_seconds : since this attempt began
-    regions, seconds : found and spent in all attempts, committed or not
+    regions, cells : regions, and cells after each unit layer, that were found in all attempts, committed or not
+    seconds : spent in all attempts
     recent_rate : regions per second over the last minute, or over the attempt if that is shorter
     committed : time of the last commit
     """
@@ -72,6 +80,7 @@ class Status(msgspec.Struct, frozen=True):
     attempt: int
     attempt_seconds: float
     regions: int
+    cells: tuple[int, ...]
     seconds: float
     recent_rate: float
     committed: float
@@ -92,9 +101,10 @@ class StatusBoard:
         self._seen = deque([(self._start, regions)])
         self.committed = time.time()
 
-    def write(self, regions: int, seconds: float, activity: Activity) -> None:
+    def write(self, totals: Totals, activity: Activity) -> None:
         """Replace the status."""
-        now = time.monotonic()
+        now, progress = time.monotonic(), totals.progress()
+        regions = progress.regions
         self._seen.append((now, regions))
         while len(self._seen) > 2 and now - self._seen[1][0] >= RECENT_SECONDS:
             self._seen.popleft()
@@ -106,13 +116,14 @@ class StatusBoard:
             attempt=self._attempt,
             attempt_seconds=now - self._start,
             regions=regions,
-            seconds=seconds,
+            cells=progress.cells,
+            seconds=progress.seconds,
             recent_rate=(regions - before) / (now - since) if now > since else 0.0,
             committed=self.committed,
             activity=activity,
         )
         text = msgspec.json.format(msgspec.json.encode(status), indent=1)
-        write_atomically(self._path, lambda path: path.write_bytes(text), durable=False)
+        write_atomically(self._path, lambda file: file.write(text), durable=False)
 
 
 def read_status(directory: Path) -> Status | None:
@@ -132,3 +143,72 @@ def read_status(directory: Path) -> Status | None:
         return msgspec.json.decode(content, type=Status)
     except msgspec.DecodeError as error:
         raise InputError(f"{path} is not a status ({error}); remove it, the run does not need it") from error
+
+
+def snapshot(directory: Path) -> dict[str, Any]:
+    """The state of a run, of JSON types.
+
+    `state` is "complete", "running" (a process holds the lock), "stopped" (for the reason `stopped`), or "interrupted"
+    (killed or failed). What only a running coordinator knows is None in the other states.
+
+    Raises
+    ------
+    InputError
+        If the directory is not a run.
+    """
+    if not directory.is_dir():
+        raise InputError(f"{directory} is not a run directory: no such folder")
+    held = is_held(directory)
+    manifest, status = Manifest.read(directory), read_status(directory)
+    now = time.time()
+    if status is None or status.attempt != manifest.attempt:
+        status = None
+    running = held and not manifest.complete
+    state = (
+        "running" if running else "complete" if manifest.complete else "stopped" if manifest.stopped else "interrupted"
+    )
+    cells = tuple(sum(layer) for layer in manifest.statistics["cells"])
+    committed = cells[-1]
+    # what was found after the last commit exists only as long as the run is running
+    live = status if running else None
+    regions, seconds = (live.regions, live.seconds) if live else (committed, manifest.seconds)
+    found = live.cells if live else cells[1:]
+    return {
+        "state": state,
+        "stopped": manifest.stopped,
+        "attempt": manifest.attempt,
+        "host": live and live.host,
+        "pid": live and live.pid,
+        "regions": regions,
+        "cells": list(found),
+        "seconds": seconds,
+        "rate": regions / seconds if seconds else 0.0,
+        "recent_rate": live and live.recent_rate,
+        "status_age": live and now - live.time,
+        "frontier": live and {"waiting": live.activity.waiting, "in_flight": live.activity.in_flight},
+        "dry": status and status.activity.dry,
+        "workers": _workers(status),
+        "committed": {
+            "regions": committed,
+            "parts": len(manifest.parts),
+            "rows": sum(part.rows for part in manifest.parts),
+            "bytes": sum(part.bytes for part in manifest.parts),
+            "age": live and now - live.committed,
+        },
+    }
+
+
+def _workers(status: Status | None) -> list[dict[str, Any]]:
+    if status is None:
+        return []
+    seconds = max(status.attempt_seconds, 1e-9)
+    return [
+        {
+            "worker": w.worker,
+            "tasks": w.tasks,
+            "regions": w.regions,
+            "rate": w.regions / seconds,
+            "busy": w.busy / seconds,
+        }
+        for w in status.activity.workers
+    ]

@@ -17,22 +17,27 @@ always belong together. There is no manifest before the first commit, so that ev
 from __future__ import annotations
 
 import json
+import os
+import platform
+import re
+import socket
+import sys
 import time
 from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import asdict
+from datetime import UTC, datetime
+from importlib.metadata import requires, version
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import msgspec
 import pyarrow as pa
 
-from regionenum.domain import Domain
-from regionenum.engine.interface import Problem, Record
+from regionenum.choices import Record
 from regionenum.errors import InputError
+from regionenum.files import write_atomically
 from regionenum.network.storage import save_npz
-from regionenum.results.deposit import Depository, write_part
-from regionenum.results.files import disk_errors, lock, write_atomically
 from regionenum.results.manifest import (
     MANIFEST,
     NETWORK,
@@ -44,11 +49,11 @@ from regionenum.results.manifest import (
     statistics_to_lists,
 )
 from regionenum.results.progress import Totals
-from regionenum.results.provenance import provenance
-from regionenum.results.reopen import mend_lines, refuse_occupied, refuse_other, sweep
-from regionenum.results.rows import PartRows
+from regionenum.results.row_store import RowsInParts, RowStore, write_part
+from regionenum.results.run_directory import disk_errors, lock, mend_lines, refuse_occupied, refuse_other, sweep
 from regionenum.results.schema import FORMAT_VERSION, Layout
 from regionenum.results.status import Activity, StatusBoard
+from regionenum.results.subject import Subject
 
 PART_ROWS = 200_000
 """Pending rows at which a part is written."""
@@ -72,6 +77,7 @@ class RunWriter:
     Parameters
     ----------
     directory : a folder that is empty or does not exist, or with `resume` one that holds a run
+    subject : what the run is about
     config : the resolved configuration, of JSON types; not used when a run is resumed
     resume : go on with the run in the folder
     commit_seconds : longest time between two commits; by default `COMMIT_SECONDS`
@@ -93,24 +99,21 @@ class RunWriter:
     def __init__(
         self,
         directory: Path,
-        problem: Problem,
-        domain: Domain,
-        record: Record,
-        engine: str,
+        subject: Subject,
         config: dict[str, Any],
         *,
         resume: bool = False,
         commit_seconds: float | None = None,
     ) -> None:
-        self._directory, self._problem, self._record = directory, problem, record
-        self._layout = Layout.of(problem)
+        self._directory, self._subject = directory, subject
+        self._layout = Layout.of(subject.problem)
         self._commit_seconds = COMMIT_SECONDS if commit_seconds is None else commit_seconds
         self._pending: list[pa.Table] = []
         self._written: list[Part] = []
         self._pending_rows = 0
         self._last_commit = self._last_progress = time.monotonic()
         self._last_status = -STATUS_SECONDS
-        self.totals = Totals.of(problem)
+        self.totals = Totals.of(subject.problem)
         self.frontier: bytes | None = None
         self.frontier_file = directory
         with disk_errors(directory), ExitStack() as undo:
@@ -122,30 +125,30 @@ class RunWriter:
                 directory.mkdir(parents=True, exist_ok=True)
             self._lock = undo.enter_context(lock(directory))
             if resume:
-                self._manifest = self._reopened(domain, engine)
+                self._manifest = self._reopened()
             else:
                 refuse_occupied(directory)
-                self._manifest = self._fresh(domain, engine, config)
+                self._manifest = self._fresh(config)
             if not self.totals.complete:
                 name = f"provenance-{self._manifest.attempt}.json"
-                write_atomically(directory / name, lambda path: _write_json(path, provenance()))
+                write_atomically(directory / name, _json(_provenance()))
             undo.pop_all()
-        parts = directory / PARTS
-        self.depository = Depository(problem, record, parts, self._prefix) if record is not Record.NONE else None
+        kept = subject.record is not Record.NONE
+        self.cell_store = RowStore(subject.problem, subject.record, directory / PARTS, self._prefix) if kept else None
         self._board = StatusBoard(directory, self._manifest.attempt, self.totals.regions)
 
-    def _fresh(self, domain: Domain, engine: str, config: dict[str, Any]) -> Manifest:
+    def _fresh(self, config: dict[str, Any]) -> Manifest:
         """The manifest of a new run, not written yet."""
-        directory = self._directory
+        directory, subject = self._directory, self._subject
         (directory / PARTS).mkdir(exist_ok=True)
-        write_atomically(directory / "config.json", lambda path: _write_json(path, config))
-        save_npz(self._problem.network, directory / NETWORK)
+        write_atomically(directory / "config.json", _json(config))
+        save_npz(subject.network, directory / NETWORK)
         manifest = Manifest(
             format=FORMAT_VERSION,
-            network=self._problem.network.hash,
-            domain=domain.describe(),
-            record=self._record,
-            engine=engine,
+            network=subject.network.hash,
+            domain=subject.domain.describe(),
+            record=subject.record,
+            engine=subject.engine,
             exact=False,
             complete=False,
             seconds=0.0,
@@ -155,11 +158,11 @@ class RunWriter:
         sweep(directory, manifest)
         return manifest
 
-    def _reopened(self, domain: Domain, engine: str) -> Manifest:
+    def _reopened(self) -> Manifest:
         """The manifest of the run that goes on, its totals and frontier taken over."""
         directory, manifest = self._directory, Manifest.read(self._directory)
-        refuse_other(directory, manifest, self._problem, domain.describe(), self._record, engine)
-        statistics = statistics_from_lists(manifest.statistics, self._problem, directory / MANIFEST)
+        refuse_other(directory, manifest, self._subject)
+        statistics = statistics_from_lists(manifest.statistics, self._subject.problem, directory / MANIFEST)
         self.totals = Totals(statistics, manifest.counters, manifest.seconds, manifest.complete)
         if manifest.complete:
             return manifest
@@ -168,28 +171,28 @@ class RunWriter:
             raise InputError(f"{self.frontier_file} is listed in the manifest but missing; restore it from a copy")
         self.frontier = self.frontier_file.read_bytes()
         # what is listed must be there before more is added to it
-        PartRows(directory / PARTS, manifest.parts, self._layout, self._record).check()
+        RowsInParts(directory / PARTS, manifest.parts, self._layout, self._subject.record).check()
         sweep(directory, manifest)
         mend_lines(directory / PROGRESS)
         return msgspec.structs.replace(manifest, attempt=manifest.attempt + 1, stopped="")
 
     @property
     def _prefix(self) -> str:
-        return f"{self._record}-{self._manifest.attempt:03d}"
+        return f"{self._subject.record}-{self._manifest.attempt:03d}"
 
     @property
-    def rows(self) -> PartRows:
+    def rows(self) -> RowsInParts:
         """The committed rows."""
-        return PartRows(self._directory / PARTS, self._manifest.parts, self._layout, self._record)
+        return RowsInParts(self._directory / PARTS, self._manifest.parts, self._layout, self._subject.record)
 
-    def add(self, deposit: pa.Table | Part) -> None:
-        """Take what a worker deposited; it is in the run after the next commit."""
-        if isinstance(deposit, Part):
-            self._written.append(deposit)
+    def add(self, stored: pa.Table | Part) -> None:
+        """Take what a worker stored; it is in the run after the next commit."""
+        if isinstance(stored, Part):
+            self._written.append(stored)
             return
         # a table that was pickled on its way from the worker has forgotten that list items are never null
-        self._pending.append(deposit.cast(self._layout.schema(self._record)))
-        self._pending_rows += deposit.num_rows
+        self._pending.append(stored.cast(self._layout.schema(self._subject.record)))
+        self._pending_rows += stored.num_rows
 
     def commit_due(self) -> bool:
         """Whether enough time has passed, or enough rows are pending."""
@@ -203,7 +206,7 @@ class RunWriter:
             self._write_progress(totals)
         if final or now - self._last_status >= STATUS_SECONDS:
             with disk_errors(self._directory):
-                self._board.write(totals.regions, totals.seconds, activity())
+                self._board.write(totals, activity())
             self._last_status = now
 
     def commit(self, totals: Totals, frontier: bytes = b"", stopped: str = "") -> None:
@@ -218,7 +221,7 @@ class RunWriter:
             if frontier:
                 count = int(old.frontier.split("-")[2].split(".")[0]) + 1 if old.frontier else 0
                 name = f"frontier-{old.attempt:03d}-{count:06d}.bin"
-                write_atomically(self._directory / name, lambda path: path.write_bytes(frontier))
+                write_atomically(self._directory / name, lambda file: file.write(frontier))
             manifest = msgspec.structs.replace(
                 old,
                 complete=totals.complete,
@@ -249,5 +252,27 @@ class RunWriter:
         self._last_progress = time.monotonic()
 
 
-def _write_json(path: Path, content: dict[str, Any]) -> None:
-    path.write_text(json.dumps(content, indent=1) + "\n")
+def _json(content: dict[str, Any]) -> Callable[[IO[bytes]], object]:
+    return lambda file: file.write(f"{json.dumps(content, indent=1)}\n".encode())
+
+
+def _provenance() -> dict[str, Any]:
+    """Versions, machine, start time and command line, of JSON types."""
+    return {
+        "regionenum": version("regionenum"),
+        "python": platform.python_version(),
+        "packages": {name: version(name) for name in _requirements()},
+        "platform": platform.platform(),
+        "host": socket.gethostname(),
+        "cpus": os.cpu_count(),
+        "slurm_job": os.environ.get("SLURM_JOB_ID"),
+        "started": datetime.now(UTC).isoformat(timespec="seconds"),
+        "command": sys.argv,
+    }
+
+
+def _requirements() -> list[str]:
+    """Names of the packages that this one cannot do without."""
+    # extras, and what some platforms need only, have a marker behind a semicolon
+    needed = [line for line in requires("regionenum") or [] if ";" not in line]
+    return [re.split(r"[^\w.-]", line, maxsplit=1)[0] for line in needed]

@@ -1,0 +1,56 @@
+"""What is enumerated: a network over a domain."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from regionenum.domain import Chart, Domain
+from regionenum.domain.whole_space import seen_by
+from regionenum.exact.ranks import independent_columns
+from regionenum.network.layers import Network
+
+
+@dataclass(frozen=True)
+class Problem:
+    """A network over a domain.
+
+    Attributes
+    ----------
+    network : Network
+        Only its unit layers are walked.
+    chart : Chart
+        The domain's coordinates y (`domain/chart.py`).
+    """
+
+    network: Network
+    chart: Chart
+
+    @classmethod
+    def over(cls, network: Network, domain: Domain) -> Problem:
+        """The problem of a network over a domain.
+
+        Raises
+        ------
+        InputError
+            If the domain does not fit the network.
+        """
+        chart = domain.chart(network.input_shape)
+        if chart.whole and network.unit_layers:
+            first = network.unit_layers[0]
+            chart = seen_by(first, chart, independent_columns(first.weight, chart.directions))
+        return cls(network, chart)
+
+    @property
+    def depth(self) -> int:
+        """Number of unit layers."""
+        return len(self.network.unit_layers)
+
+    @property
+    def dim(self) -> int:
+        """Effective dimension of the domain."""
+        return self.chart.dim
+
+    @property
+    def n_units(self) -> tuple[int, ...]:
+        """Number of units of each unit layer."""
+        return tuple(layer.n_out for layer in self.network.unit_layers)

@@ -1,0 +1,1 @@
+"""Models of torch, read into chains of layers. Nothing outside of this room imports torch."""
