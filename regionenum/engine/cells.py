@@ -20,7 +20,8 @@ BROKEN              no answer: rounding has spoilt the representation beyond its
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, TypeVar
+from functools import wraps
+from typing import Any, TypeVar, cast
 
 from numba.extending import overload
 
@@ -69,15 +70,19 @@ def register(cells: type, *functions: Callable[..., Any]) -> None:
 
 
 def verb(function: Function) -> Function:
-    """Dispatch a function on the type of its first argument, inside kernels."""
+    """Dispatch a function on the type of its first argument: inside kernels while they are compiled, else when called."""
     name = function.__name__
 
-    @overload(function, jit_options=OPTIONS, strict=False)
+    @wraps(function)
+    def dispatch(cells: Any, *rest: Any) -> Any:
+        return REPRESENTATIONS[type(cells)][name](cells, *rest)
+
+    @overload(dispatch, jit_options=OPTIONS, strict=False)
     def choose(cells: Any, *_: Any) -> Any:
         return REPRESENTATIONS[cells.instance_class][name]
 
     VERBS.append(name)
-    return function
+    return cast("Function", dispatch)
 
 
 @verb

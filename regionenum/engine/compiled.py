@@ -178,7 +178,12 @@ class CompiledExplorer:
         """
         while True:
             status = walk_tree(
-                self._tables, self._walk, self._cells, tests, self._record == Record.REGIONS, self._record == Record.TREE
+                self._tables,
+                self._walk,
+                self._cells,
+                tests,
+                self._record == Record.REGIONS,
+                self._record == Record.TREE,
             )
             if status == GAVE_UP:
                 raise EngineError(
@@ -187,7 +192,11 @@ class CompiledExplorer:
                 )
             if status in (STACK_FULL, CELL_FULL):
                 self._grow(status)
-            elif status != PAUSED or self._walk.top[0] > FIRST_CELL or self._walk.tally.path[ISSUED, 0] > self._first_number:
+            elif (
+                status != PAUSED
+                or self._walk.top[0] > FIRST_CELL
+                or self._walk.tally.path[ISSUED, 0] > self._first_number
+            ):
                 break
         self._finished = status == FINISHED
         return self._take()

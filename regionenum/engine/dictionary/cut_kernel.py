@@ -69,6 +69,7 @@ EVERYTHING = 1e300
 OLD = 60
 """Pivots, beside two for each dimension, after which a dictionary is computed afresh before a row is added to it."""
 
+
 @inlined
 def _seek(table, label, work, r, sign, enough):
     """`seek`, counted."""

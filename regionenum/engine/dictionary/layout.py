@@ -82,7 +82,6 @@ class DictionaryCells(NamedTuple):
     work: Ints  # linear programs and pivots so far; the lines that the walk numbers
 
 
-
 def make_cells(n: int, dim: int, rows: int, lines: int, kept: int) -> DictionaryCells:
     """Storage for n cells of at most about `rows` rows; the first `kept` of the lines are numbered by the walk."""
     width = -(-max(rows, dim + 3, BLOCK) // BLOCK) * BLOCK

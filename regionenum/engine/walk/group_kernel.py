@@ -67,7 +67,9 @@ def _difference(tables, walk, cells, f, layer, u, i, k):
     """
     first = tables.units.member[u]
     row, other = tables.units.member_row[first + i], tables.units.member_row[first + k]
-    constant, error_one, error_linear = read_difference(tables.at, tables.one, walk.images, layer, row, other, walk.normal)
+    constant, error_one, error_linear = read_difference(
+        tables.at, tables.one, walk.images, layer, row, other, walk.normal
+    )
     sign, error = sign_on_cube(tables.one, constant, walk.normal, error_one, error_linear), error_one + error_linear
     if sign == FLAT:
         walk.tally.counters[DOUBTFUL_COUNT] += 1
@@ -138,7 +140,9 @@ def _list_candidates(tables, walk, cells, f, layer, u):
         is_new = True
         for b in range(run, kept):
             row, other = tables.units.member_row[first + i], tables.units.member_row[first + listed[b]]
-            constant, error_one, error_linear = read_difference(tables.at, tables.one, walk.images, layer, row, other, normal)
+            constant, error_one, error_linear = read_difference(
+                tables.at, tables.one, walk.images, layer, row, other, normal
+            )
             size = abs(constant)
             for k in range(tables.dim):
                 size += abs(normal[k])

@@ -68,7 +68,9 @@ def _impose_winner(tables, walk, cells, f, layer, u, winner):
         if k == winner or tables.twin[first + k] != k:
             continue
         other = tables.units.member_row[first + k]
-        constant, error_one, error_linear = read_difference(tables.at, tables.one, walk.images, layer, row, other, walk.normal)
+        constant, error_one, error_linear = read_difference(
+            tables.at, tables.one, walk.images, layer, row, other, walk.normal
+        )
         if sign_on_cube(tables.one, constant, walk.normal, error_one, error_linear) != STEEP:
             continue
         r = add_row(cells, f, NEW_LINE, constant, walk.normal, error_one + error_linear)

@@ -269,7 +269,9 @@ def walk_tree(tables, walk, cells, tests, record_regions, record_tree):
             close_cells(walk.tally, 0)
             return FINISHED
         if stack[f, NEWS] == A_CUT:
-            _decide(tables.cuts, walk.images, walk.certificates.slot, stack[f], stack[f, NEWS_INDEX], stack[f, NEWS_VALUE])
+            _decide(
+                tables.cuts, walk.images, walk.certificates.slot, stack[f], stack[f, NEWS_INDEX], stack[f, NEWS_VALUE]
+            )
         elif stack[f, NEWS] == A_WINNER:
             walk.images.piece[stack[f, NEWS_INDEX]] = stack[f, NEWS_VALUE]
         stack[f, NEWS] = NOTHING
