@@ -125,10 +125,16 @@ class Explorer(Protocol):
         """Whether the subtree is exhausted."""
         ...
 
+    @property
+    def progressed(self) -> bool:
+        """Whether less is left than `start` was given. If not, and another explorer gets it, what was done is done again."""
+        ...
+
     def rest(self) -> Rest:
         """What is left. Ends the exploration: go on with `start`.
 
-        An engine that cannot be split gives the root back as long as it is not exhausted.
+        Where nothing else was started in between, `start` with a subtree that was given back without progress goes on
+        where it was. An engine that cannot be split gives the root back as long as it is not exhausted.
         """
         ...
 
