@@ -8,9 +8,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.optimize import linprog
 
-from regionenum.engine.cells import CUTS, NEGATIVE, NEW_LINE, POSITIVE, RESTRICT, SCREEN, SPLIT
+from regionenum.engine.cells import CUTS, NEGATIVE, POSITIVE, SCREEN, SPLIT
 from regionenum.engine.cells import add as add_row
-from regionenum.engine.cells import begin, drop, n_pending, place, restrict, test
+from regionenum.engine.cells import begin, drop
+from regionenum.engine.cells import test as probe
 from regionenum.engine.dictionary.cut_kernel import OLD, rebuild, recentre
 from regionenum.engine.dictionary.layout import (
     AGE,
@@ -312,29 +313,23 @@ def test_searches_end_at_degenerate_vertices(seed, dim):
     cell.check()
 
 
+def degenerate(rows):
+    """The cube at its vertex 0, with rows through it made constraints just so: coordinate j is nonbasic in column j."""
+    cell = Dictionary(DICTIONARY, len(rows[0]))
+    for normal in rows:
+        cell.add(Row(0.0, np.array(normal, np.float64)))
+    cell.label[SIZE, N_BASIC] += len(rows)
+    return cell
+
+
 def test_blands_rule_breaks_ties_by_the_smallest_number():
-    """In the plane, z_1 > z_0 / 2, z_1 > z_0 and z_1 > z_0 / 4 meet in 0; the edge along z_0 ends there at once, three times over."""
-    cell = Dictionary(DICTIONARY, 2)
-    place(cell.cells, CELL, np.array([0.125, 0.75]))
-    slopes = (0.25, 1.0, 0.5)
-    for line, slope in enumerate(slopes):
-        # as basic rows at the vertex 0, one after the other
-        r = add_row(cell.cells, CELL, line, 0.0, np.array([-slope, 1.0]), 0.0)
-        assert test(cell.cells, CELL, r, RESTRICT) == CUTS
-        assert restrict(cell.cells, CELL, r)
-    assert n_pending(cell.cells, CELL) == 0
-    table, label = cell.table, cell.label
-    j = int(np.flatnonzero(label[COL_VAR, :2] == 0)[0])
-    m = label[SIZE, N_BASIC]
-    blocking = [i for i in range(m) if table[COLUMN + j, i] < 0 and table[VALUE, i] == 0.0]
-    assert len(blocking) >= 2
-    length, row = edge(table, label, j, True)
-    assert length == 0.0
-    assert label[ROW_VAR, row] == min(label[ROW_VAR, i] for i in blocking)
-    length, row = edge(table, label, j, False)
-    assert length == 0.0
-    assert abs(table[COLUMN + j, row]) == max(abs(table[COLUMN + j, i]) for i in blocking)
-    assert label[ROW_VAR, row] != min(label[ROW_VAR, i] for i in blocking)
+    """Three rows end the edge along z_0 at once; the second has the largest element."""
+    cell = degenerate([[-0.5, 1.0], [-1.0, 1.0], [-0.75, 1.0]])
+    assert edge(cell.table, cell.label, 0, False) == (0.0, 1)
+    assert edge(cell.table, cell.label, 0, True) == (0.0, 0)
+    # by the number of the variable, wherever it is
+    swap_rows(cell.table, cell.label, 0, 2)
+    assert edge(cell.table, cell.label, 0, True) == (0.0, 2)
 
 
 # --- Old dictionaries
@@ -449,7 +444,7 @@ def test_a_test_mends_a_dictionary_that_is_spoilt(seed, dim, n):
     cell.table[VALUE:, :m] *= 1.0 + 1e-6 * rng.normal(size=(dim + 1, m))
     cell.label[SIZE, AGE] = 1
     below, above = cell.exact.sides(row.form())
-    outcome = test(cell.cells, CELL, r, SPLIT)
+    outcome = probe(cell.cells, CELL, r, SPLIT)
     if outcome == CUTS:
         assert below
         assert above
@@ -473,7 +468,7 @@ def test_a_search_in_a_spoilt_dictionary_ends():
     cells = make_cells(1, 1, 16, 8, 4)
     begin(cells, 0, 0)
     r = add_row(cells, 0, 0, -0.25, np.ones(1), 0.0)
-    assert test(cells, 0, r, SCREEN) == CUTS
+    assert probe(cells, 0, r, SCREEN) == CUTS
     table, label = cells.tables[0], cells.labels[0]
     pivot(table, label, r, 0)
     table[COLUMN, : label[SIZE, N_ROWS]] = 1.0

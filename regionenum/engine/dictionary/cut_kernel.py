@@ -328,6 +328,8 @@ def rebuild(table, label, lines, work):
         table[OTHER_AT, k] = table[WITNESS_AT, k]
     unit_cube(table, label, cone)
     move_witness(table, label, lines, OTHER_AT)
+    for k in range(dim):
+        table[POINT_AT, k] = table[WITNESS_AT, k]
     for i in range(n_rows):
         line = label[TODO, i] // 2
         r = append_row(table, label)
