@@ -39,7 +39,9 @@ class Row(NamedTuple):
 
     def at(self, point: np.ndarray) -> Fraction:
         """Exact value."""
-        return sum((Fraction(a) * Fraction(z) for a, z in zip(self.normal, point, strict=True)), Fraction(self.constant))
+        return sum(
+            (Fraction(a) * Fraction(z) for a, z in zip(self.normal, point, strict=True)), Fraction(self.constant)
+        )
 
     def form(self) -> tuple[int, ...]:
         """The linear form of (z, t), times a positive integer."""

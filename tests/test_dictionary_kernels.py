@@ -1,4 +1,4 @@
-"""Kernels of dictionaries against linear programs and exact cones: pivots, edges, searches, and dictionaries computed afresh."""
+"""Kernels of dictionaries against linear programs and exact cones: pivots, edges, searches, and what drifts."""
 
 from __future__ import annotations
 
@@ -8,9 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.optimize import linprog
 
-from regionenum.engine.cells import CUTS, NEGATIVE, POSITIVE, SCREEN, SPLIT
+from regionenum.engine.cells import CUTS, NEGATIVE, POSITIVE, SCREEN, SPLIT, begin, drop
 from regionenum.engine.cells import add as add_row
-from regionenum.engine.cells import begin, drop
 from regionenum.engine.cells import test as probe
 from regionenum.engine.dictionary.cut_kernel import OLD, rebuild, recentre
 from regionenum.engine.dictionary.layout import (
@@ -421,7 +420,7 @@ def test_a_basis_that_is_no_vertex_is_noticed():
 
 
 def test_old_dictionaries_are_computed_afresh_before_a_row_is_added():
-    cell, rows = aged(1, 4, 8, 300)
+    cell, _rows = aged(1, 4, 8, 300)
     limit = OLD + 2 * 4
     assert cell.label[SIZE, AGE] > limit
     cell.add(random_row(np.random.default_rng(2), 4))

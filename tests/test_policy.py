@@ -1,4 +1,4 @@
-"""How kernels are compiled: that no change of a source is missed, and that numba is still what `engine/policy.py` takes it for."""
+"""How kernels are compiled: no change of a source is missed, and numba is still what `engine/policy.py` takes it for."""
 
 from __future__ import annotations
 
@@ -170,8 +170,8 @@ def test_numba_is_what_the_policy_takes_it_for():
         assert isinstance(door, Dispatcher)
         # looked up on the dispatcher, where it is replaced, by numba's own calls
         assert door.compile is vars(door)["compile"]
-    assert "dispatcher.compile" in inspect.getsource(Dispatcher.get_call_template) or "self.compile(" in inspect.getsource(
+    assert "dispatcher.compile" in inspect.getsource(
         Dispatcher.get_call_template
-    )
+    ) or "self.compile(" in inspect.getsource(Dispatcher.get_call_template)
     assert isinstance(config.CACHE_DIR, str)
     assert policy._Depth.now == 0

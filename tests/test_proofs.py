@@ -42,7 +42,6 @@ from tests.random_cells import (
     Cell,
     Row,
     exact_highest,
-    exact_outcome,
     random_row,
     seeds,
     unit,
@@ -63,7 +62,13 @@ def padded(point):
     return found
 
 
-@given(seed=seeds, dim=st.integers(1, 9), exponent=magnitudes, spread=st.integers(0, 60), error=st.sampled_from([0.0, 1e-3]))
+@given(
+    seed=seeds,
+    dim=st.integers(1, 9),
+    exponent=magnitudes,
+    spread=st.integers(0, 60),
+    error=st.sampled_from([0.0, 1e-3]),
+)
 @BUDGET
 def test_every_value_of_a_scaled_line_is_within_its_bound(seed, dim, exponent, spread, error):
     """The line is the row times a power of two; random weights, with products that round, tiny and huge ones."""
@@ -80,13 +85,15 @@ def test_every_value_of_a_scaled_line_is_within_its_bound(seed, dim, exponent, s
     assert not line[dim:pad].any()
     scale = Fraction(2) ** -int(math.frexp(np.abs(normal).max())[1])
     bound = Fraction(line[pad + BOUND])
-    assert 0 < bound
+    assert bound > 0
     for point in (np.zeros(dim), np.ones(dim), *rng.uniform(size=(6, dim))):
         found = Fraction(value_at(line, padded(point)))
         # the true function may be off by `wrong` either way
         assert abs(found - scale * row.at(point)) + scale * Fraction(wrong) <= bound
     size = np.abs(line[:dim]).sum() + abs(line[pad + CONSTANT])
-    assert bound <= 2 * (Fraction(wrong) * scale + Fraction(2 * dim + 16) * Fraction(size) / 2**53 + Fraction(1, 2**999))
+    assert bound <= 2 * (
+        Fraction(wrong) * scale + Fraction(2 * dim + 16) * Fraction(size) / 2**53 + Fraction(1, 2**999)
+    )
 
 
 def test_the_bound_of_a_line_covers_what_the_order_of_a_sum_can_do():
@@ -164,7 +171,9 @@ def test_no_multipliers_prove_what_is_false(seed, dim, n):
     seek(table, label, r, 1.0, EVERYTHING)
     best = table[COLUMN:, r].copy()
     for _ in range(20):
-        table[COLUMN:, r] = best * np.exp2(rng.integers(-3, 4, dim)) + rng.normal(size=dim) * rng.choice([0.0, 1e-12, 1.0])
+        table[COLUMN:, r] = best * np.exp2(rng.integers(-3, 4, dim)) + rng.normal(size=dim) * rng.choice(
+            [0.0, 1e-12, 1.0]
+        )
         if does_not_reach(table, label, lines, r, 1.0):
             assert highest <= 0
 
