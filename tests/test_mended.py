@@ -50,9 +50,9 @@ def test_a_row_below_its_noise_has_a_rank():
 def test_units_that_overflow_or_underflow_are_never_wrong_without_a_doubt(last):
     """A copy of a unit too large to be pulled back was 0 without an error, and so was a product that underflows."""
     if last == 1.0:
-        layers = (np.full((1, 2), 1e200), np.zeros(1)), (np.array([[1e200], [1.0]]), np.array([0.0, 0.0]))
+        layers = (np.full((1, 2), 1e200), np.full(1, 1e200)), (np.array([[2.0**498], [1.0]]), np.zeros(2))
     else:
-        layers = (np.full((1, 2), 1e-200), np.zeros(1)), (np.full((1, 1), last), np.zeros(1))
+        layers = (np.full((1, 2), 1e-200), np.full(1, 1e-200)), (np.full((1, 1), last), np.zeros(1))
     n = len(layers[1][0])
     network = relu_chain(*layers, (np.ones((1, n)), np.zeros(1)))
     with np.errstate(over="ignore"):  # where kernels are not compiled
