@@ -165,7 +165,8 @@ def seek(table, label, r, sign, enough):
     OPTIMAL : the maximum, at the present vertex, is at most `enough`; row r holds its dual multipliers;
     FAILED : the pivot limit was met, or a bounded cell looked unbounded: rounding has spoilt the dictionary.
 
-    All of this as far as the dictionary goes, which rounds. Dantzig's rule; after 2 d + 8 steps without progress, Bland's rule, which cannot cycle.
+    All of this as far as the dictionary goes, which rounds. Dantzig's rule; after 2 d + 8 steps without progress, Bland's
+    rule, which cannot cycle.
     """
     dim = label[SIZE, DIM]
     stalled = 0
