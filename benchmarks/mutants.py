@@ -110,7 +110,7 @@ MUTANTS: tuple[Mutant, ...] = (
     ),
     Mutant(
         "the oracle misses edges between vertices with more facets than needed",
-        "tests/exact_oracle.py",
+        "tests/exact_cones.py",
         "if common.bit_count() < len(p) - len(self.lines) - 2:",
         "if common.bit_count() != len(p) - len(self.lines) - 2:",
         ORACLE,
@@ -118,7 +118,7 @@ MUTANTS: tuple[Mutant, ...] = (
     ),
     Mutant(
         "the oracle takes the upper piece at a breakpoint",
-        "tests/exact_oracle.py",
+        "tests/exact_cones.py",
         "        if not above:\n            return self, None\n        if not below:\n            return None, self",
         "        if not below:\n            return None, self\n        if not above:\n            return self, None",
         ORACLE,
