@@ -4,6 +4,8 @@ None of it is promised by numba: these tests say which of it a new version has c
 """
 
 import inspect
+from pathlib import Path
+from typing import Any
 
 import numba
 import numpy as np
@@ -68,10 +70,17 @@ def test_a_kernel_counts_no_references() -> None:
     assert "NRT_" not in code(**policy.OPTIONS)
 
 
-def test_the_cache_folder_is_read_where_a_kernel_is_made() -> None:
-    """`_compiled` sets the folder for the moment in which numba makes the cache of a function."""
-    assert isinstance(config.CACHE_DIR, str)
-    assert config.CACHE_DIR != str(policy.cache_folder())
+@compiled_only
+def test_kernels_are_kept_in_the_cache_folder() -> None:
+    """numba takes the folder from its settings in the moment when a function is given to it; they are put back."""
+
+    def half(x):
+        return 0.5 * x
+
+    before = config.CACHE_DIR
+    kernel: Any = policy.kernel(half)
+    assert Path(kernel.stats.cache_path).is_relative_to(policy.cache_folder())
+    assert config.CACHE_DIR == before
 
 
 def test_the_processor_has_a_name_and_features() -> None:

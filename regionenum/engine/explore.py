@@ -104,6 +104,10 @@ class _OneRegion:
             ),
         )
 
+    @property
+    def progressed(self) -> bool:
+        return self.finished
+
     def rest(self) -> Rest:
         left, self.finished = [] if self.finished else [self.root], True
         return Rest(left, [])

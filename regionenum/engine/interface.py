@@ -136,7 +136,7 @@ class Explorer(Protocol):
         Parameters
         ----------
         tests : int
-            Stop after about that many tests (`Counters.tests`), but not before something was counted or split.
+            Stop after about that many tests (`Counters.tests`).
 
         Returns
         -------
@@ -155,8 +155,16 @@ class Explorer(Protocol):
         """Whether the subtree is exhausted."""
         ...
 
+    @property
+    def progressed(self) -> bool:
+        """Whether less is left than `start` was given. If not, and another explorer gets it, what was done is done again."""
+        ...
+
     def rest(self) -> Rest:
         """What is left. Ends the exploration: go on with `start`.
+
+        Where nothing else was started in between, `start` with a subtree that was given back without progress goes on
+        where it was.
 
         Returns
         -------
