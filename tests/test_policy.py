@@ -31,7 +31,12 @@ def test_only_what_python_calls_is_optimised(monkeypatch: pytest.MonkeyPatch) ->
     """A kernel that calls a kernel: two libraries are finished, one of them is optimised."""
     optimised: list[str] = []
     original = policy._optimise
-    monkeypatch.setattr(policy, "_optimise", lambda library: (optimised.append(library.name), original(library)))
+
+    def optimise(library):
+        optimised.append(library.name)
+        original(library)
+
+    monkeypatch.setattr(policy, "_optimise", optimise)
 
     def inner(x):
         return np.sqrt(x) + 1.0
@@ -77,10 +82,10 @@ def test_kernels_are_kept_in_the_cache_folder() -> None:
     def half(x):
         return 0.5 * x
 
-    before = config.CACHE_DIR
+    folder_before = config.CACHE_DIR
     kernel: Any = policy.kernel(half)
     assert Path(kernel.stats.cache_path).is_relative_to(policy.cache_folder())
-    assert config.CACHE_DIR == before
+    assert folder_before == config.CACHE_DIR
 
 
 def test_the_processor_has_a_name_and_features() -> None:
