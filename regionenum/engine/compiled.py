@@ -70,7 +70,7 @@ _log = logging.getLogger(__name__)
 
 
 class CompiledEngine:
-    """Depth-first walk with one bounded simplex dictionary per cell (see `simplex_kernel`), compiled by numba."""
+    """Depth-first walk with one bounded simplex dictionary per cell (see `dictionary/layout.py`), compiled by numba."""
 
     name = "compiled"
     splittable = True

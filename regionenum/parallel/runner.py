@@ -100,13 +100,13 @@ class TaskRunner:
     def steps(self, task: Task, recalled: Callable[[], bool] = lambda: False) -> Iterator[TaskResult | None]:
         """Run a task: yield None after every step but the last, and the result at the end.
 
+        A cell whose first decision takes long (a maximum over very many candidates) is given back as it was if it has to be.
+        Whoever gets it next begins again, so patience grows until somebody comes to its end.
+
         Parameters
         ----------
         recalled : callable
             Asked after every step; once it says yes the task ends there.
-
-        A cell whose first decision takes long (a maximum over very many candidates) is given back as it was if it has to be.
-        Whoever gets it next begins again, so patience grows until somebody comes to its end.
         """
         start = time.monotonic()
         result = TaskResult(task.number, Statistics.zeros(self._depth, self._dim))

@@ -88,10 +88,7 @@ def _reach(table, label, lines, r, sign, at):
     """
     line = lines[label[ROW_VAR, r] - label[SIZE, DIM]]
     inside, outside = sign * table[WITNESS, r], sign * value_at(line, table[at])
-    if outside >= 0.0 or inside <= 0.0:
-        tau = 0.5
-    else:
-        tau = 0.5 * (1.0 + inside / (inside - outside))
+    tau = 0.5 if outside >= 0.0 or inside <= 0.0 else 0.5 * (1.0 + inside / (inside - outside))
     for k in range(label[SIZE, DIM]):
         z = table[WITNESS_AT, k]
         table[OTHER_AT, k] = z + tau * (table[at, k] - z)
@@ -182,9 +179,12 @@ def _attempt(table, label, lines, work, r, purpose):
         vertex_point(table, label, -1, 0.0, END_AT)
         proved = _reach(table, label, lines, r, sign, END_AT)
     label[SIZE, LIKELY] = CUTS if proved or -sign * table[VALUE, r] > LIKELY_DEPTH + 2.0 * bound else here
-    if label[SIZE, LIKELY] == CUTS and purpose == SPLIT:
-        if not _find_edge(table, label, work, r, sign, status, j, length):
-            return BROKEN
+    if (
+        label[SIZE, LIKELY] == CUTS
+        and purpose == SPLIT
+        and not _find_edge(table, label, work, r, sign, status, j, length)
+    ):
+        return BROKEN
     return CUTS if proved else DOUBTFUL
 
 
