@@ -7,7 +7,7 @@ rational number that it is.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any, NamedTuple
@@ -19,7 +19,7 @@ from regionenum.engine import cells as verbs
 from regionenum.engine.cells import CUTS, NEGATIVE, NEW_LINE, POSITIVE, SPLIT
 from regionenum.engine.dictionary import verbs as _registered  # noqa: F401  (registers them)
 from regionenum.engine.dictionary.layout import DictionaryCells, make_cells
-from tests.exact_oracle import Cone
+from tests.exact_cones import Cone
 from tests.interval_cells import IntervalCells, make_intervals
 
 seeds = st.integers(0, 2**32 - 1)
@@ -37,7 +37,7 @@ class Row(NamedTuple):
     def __neg__(self) -> Row:
         return Row(-self.constant, -self.normal)
 
-    def at(self, point: np.ndarray) -> Fraction:
+    def at(self, point: Iterable[float | Fraction]) -> Fraction:
         """Exact value."""
         return sum(
             (Fraction(a) * Fraction(z) for a, z in zip(self.normal, point, strict=True)), Fraction(self.constant)

@@ -16,8 +16,9 @@ from numba.core.dispatcher import Dispatcher
 
 import regionenum
 from regionenum.engine import cells, policy
-from regionenum.engine.compiled import load, load_domain, pending_lines, walk_tree, witness_of
 from regionenum.engine.dictionary.layout import DictionaryCells
+from regionenum.engine.walk.subtree_kernel import load, load_domain, pending_lines, witness_of
+from regionenum.engine.walk.tree_kernel import walk_tree
 
 DOORS = (walk_tree, load, load_domain, pending_lines, witness_of)
 """What Python calls."""

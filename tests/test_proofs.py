@@ -35,7 +35,7 @@ from regionenum.engine.dictionary.proof_kernel import (
     value_at,
 )
 from regionenum.engine.dictionary.simplex_kernel import OPTIMAL, seek
-from tests.exact_oracle import Cone
+from tests.exact_cones import Cone
 from tests.random_cells import (
     CELL,
     DICTIONARY,

@@ -1,0 +1,143 @@
+"""Ranks of layers on a cell: right, or doubtful."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+
+import numpy as np
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from regionenum.domain import Box
+from regionenum.engine.tables import CUT, UNIT
+from regionenum.engine.walk.certificate_kernel import (
+    DECIDED_AT_ENTRY,
+    WITHOUT_SLOT,
+)
+from regionenum.engine.walk.layer_kernel import (
+    pull_back,
+)
+from regionenum.engine.walk.rank_kernel import layer_rank, order_units
+from regionenum.network.layers import Layer, Network
+from regionenum.network.units import IDENTITY, RELU, Units
+from tests.line import chain
+from tests.oracles import pivots
+from tests.pulled_back import STAIRS, decided, exact_rows, first_rows, prepare
+from tests.random_cells import seeds
+
+BUDGET = settings(max_examples=40, deadline=None)
+
+
+@given(seed=seeds, dim=st.integers(1, 5), widths=st.lists(st.integers(1, 6), min_size=2, max_size=3))
+@BUDGET
+def test_ranks_are_those_of_rational_elimination(seed, dim, widths):
+    """Small integers, so that dependent rows are dependent. A wrong rank has a doubt; kept ranks are the same again."""
+    rng = np.random.default_rng(seed)
+    layers, n_in = [], dim
+    for k, width in enumerate(widths):
+        weight = rng.integers(-2, 3, (width, n_in)).astype(float)
+        layers.append(Layer(f"{k}", weight, rng.integers(-4, 5, width) / 4, Units.pointwise(RELU, width)))
+        n_in = width
+    prepared = prepare(Network(tuple(layers), (dim,)), Box(0, 1))
+    tables, images, ranks = prepared
+    rows = first_rows(layers[0], dim, 0, 1)
+    bound = dim
+    branches: list[tuple[int, float, float]] = []
+    for layer, description in enumerate(layers):
+        if layer:
+            pull_back(tables, images, layer)
+            rows = exact_rows(description, rows, branches)
+        branches = decided(prepared, layer, rng.integers(0, 2, 7))
+        matrix = [[Fraction(s) * v for v in rows.normals[row]] for row, s, _ in branches]
+        truth = len(pivots(matrix))
+        start, n = tables.at[layer, UNIT], description.n_out
+        ranks.order[start : start + n] = rng.permutation(n)
+        rank, doubtful = layer_rank(tables.at, tables.units, images, ranks, layer, bound)
+        assert rank == truth or doubtful
+        assert layer_rank(tables.at, tables.units, images, ranks, layer, bound)[0] == rank
+        # another piece of a late unit: what was kept of the others is used, and is right
+        last = start + ranks.order[start + n - 1]
+        images.piece[last] = images.cut_side[last] = 1 - images.piece[last]
+        again, _ = layer_rank(tables.at, tables.units, images, ranks, layer, bound)
+        ranks.length[layer] = 0
+        assert layer_rank(tables.at, tables.units, images, ranks, layer, bound)[0] == again
+        images.piece[last] = images.cut_side[last] = 1 - images.piece[last]
+        ranks.length[layer] = 0
+        bound, branches = truth, decided(prepared, layer, images.cut_side[tables.at[layer, CUT] :][:1].repeat(7))
+        matrix = [[Fraction(s) * v for v in rows.normals[row]] for row, s, _ in branches]
+        bound = len(pivots(matrix))
+
+
+def relus(*weights):
+    """ReLUs throughout, without biases."""
+    return chain(*((w, np.zeros(len(w)), Units.pointwise(RELU, len(w))) for w in weights))
+
+
+def rank_of(rows, domain=None):
+    """(rank, doubts) of the rows of one layer, all of them passed on."""
+    rows = np.array(rows, np.float64)
+    tables, images, ranks = prepare(relus(rows), domain or Box(0, 1))
+    images.piece[:] = images.cut_side[:] = 1
+    ranks.order[:] = np.arange(len(rows))
+    return layer_rank(tables.at, tables.units, images, ranks, 0, tables.free)
+
+
+def test_ranks_that_are_proved_have_no_doubt():
+    assert rank_of([[1.0, 0.0], [0.0, 1.0]]) == (2, 0)
+    assert rank_of([[1.0, 1.0], [1.0, 1.0 + 2.0**-20]]) == (2, 0)
+    assert rank_of([[0.0, 0.0], [0.0, 0.0]]) == (0, 0)
+    assert rank_of([[1e-200, 0.0], [0.0, 1e200]]) == (2, 0)
+    assert rank_of([[3.0, 0.0, 0.0], [0.0, 0.0, 0.0], [0.0, 2.0, 1.0]])[0] == 2
+
+
+def test_nearly_parallel_rows_are_doubtful():
+    """Whatever float64 says of them; a row that depends on others cannot be proved to."""
+    for spread in (2.0**-50, 2.0**-51, 2.0**-52, 0.0):
+        assert rank_of([[1.0, 1.0], [1.0, 1.0 + spread]])[1] > 0
+    assert rank_of([[1.0, 1.0, 0.0], [1.0, -1.0, 0.0], [3.0, 1.0, 0.0]])[1] > 0
+
+
+def test_a_rank_that_reaches_its_bound_has_no_doubt():
+    """The rows that follow need not be looked at."""
+    assert rank_of([[1.0], [1.0], [3.0]]) == (1, 0)
+    rows = np.array([[1.0, 0.0], [0.0, 1.0], [0.1, 0.3]])
+    tables, images, ranks = prepare(relus(rows), Box(0, 1))
+    images.piece[:] = images.cut_side[:] = 1
+    ranks.order[:] = np.arange(3)
+    assert layer_rank(tables.at, tables.units, images, ranks, 0, 0) == (0, 0)
+    assert layer_rank(tables.at, tables.units, images, ranks, 0, 2) == (2, 0)
+    assert ranks.length[0] == 2
+
+
+def test_a_row_below_its_noise_is_counted():
+    """0.1 a - 0.1 b over a rounded box, where a and b are nearly one: its slope is mostly rounding."""
+    network = relus(np.array([[1.0], [1.0 + 2.0**-52]]), np.array([[0.1, -0.1]]))
+    tables, images, ranks = prepare(network, Box(0.0, 0.7))
+    images.piece[:] = images.cut_side[:] = 1
+    pull_back(tables, images, 1)
+    rank, doubtful = layer_rank(tables.at, tables.units, images, ranks, 1, 1)
+    assert doubtful == 1
+    assert rank in (0, 1)
+
+
+def test_units_are_ordered_by_when_they_are_decided():
+    network = chain(
+        (
+            np.ones((6, 1)),
+            np.zeros(6),
+            Units(
+                (RELU, STAIRS, IDENTITY),
+                np.array([0, -1, 1, 2, 0, 1]),
+                np.array([0, 1, 3, 4, 5, 6, 7]),
+                np.array([0, 1, 2, 2, 3, 4, 5]),
+            ),
+        )
+    )
+    tables, _, ranks = prepare(network, Box(-1.0, 1.0))
+    # cuts: 0 | 1 2 3 | 4 | 5 6 7 of units 0, 2, 4, 5
+    slot = np.full(8, DECIDED_AT_ENTRY)
+    slot[[0, 6]] = 3, WITHOUT_SLOT
+    ranks.length[0] = 5
+    order_units(tables.at, tables.units, slot, ranks, 0)
+    assert ranks.order.tolist() == [2, 3, 4, 0, 5, 1]
+    assert ranks.length[0] == 0
