@@ -33,6 +33,7 @@ from regionenum.engine.dictionary.layout import (
     VALUE,
     WITNESS,
     WITNESS_AT,
+    append_row,
     copy_cell,
     drop_row,
     express,
@@ -329,6 +330,27 @@ def test_blands_rule_breaks_ties_by_the_smallest_number():
     # by the number of the variable, wherever it is
     swap_rows(cell.table, cell.label, 0, 2)
     assert edge(cell.table, cell.label, 0, True) == (0.0, 2)
+
+
+def test_blands_rule_ends_a_cycle():
+    """Dantzig's rule alone goes round for ever: Hall and McKinnon, The simplest examples where the simplex method cycles
+    and conditions where EXPAND fails to prevent cycling, Mathematical Programming 2004, section 2.
+    """
+    rows = np.array([[-0.4, -0.2, 1.4, 0.2], [7.8, 1.4, -7.8, -0.4], [2.3, 2.15, -13.55, -0.4]])
+    cell = Dictionary(DICTIONARY, 4)
+    table, label, lines = cell.table, cell.label, cell.cells.lines
+    for k, row in enumerate(rows):
+        # as it is: scaled, it would not cycle
+        lines[k, :4] = row
+        assert append_row(table, label) == k
+        label[ROW_VAR, k] = 4 + k
+        express(table, label, lines[k], k)
+    label[SIZE, N_BASIC] = 2
+    best = -linprog(-rows[2], A_ub=-rows[:2], b_ub=np.zeros(2), bounds=[(0, 1)] * 4).fun
+    assert seek(table, label, 2, 1.0, EVERYTHING)[0] == OPTIMAL
+    assert table[VALUE, 2] == pytest.approx(best)
+    # the first 2 d + 8 steps and one more made no progress
+    assert label[SIZE, AGE] > 2 * 4 + 8
 
 
 # --- Old dictionaries
