@@ -24,15 +24,12 @@ from regionenum.engine.dictionary.layout import (
     N_ROWS,
     PIVOTS,
     PLACE,
-    POINT,
     POINT_AT,
     ROW_FLIP,
     ROW_VAR,
     SIZE,
     UPPER,
     VALUE,
-    WITNESS,
-    WITNESS_AT,
     append_row,
     copy_cell,
     drop_row,
@@ -105,10 +102,6 @@ class Dictionary(Cell):
             assert (label[ROW_VAR, p] if p >= 0 else label[COL_VAR, -1 - p]) == k
         assert (table[VALUE, self.basic] > -1e-9).all()
         assert self.contains(self.witness())
-        for i in range(label[SIZE, N_BASIC], label[SIZE, N_ROWS]):
-            for at, values in ((WITNESS_AT, WITNESS), (POINT_AT, POINT)):
-                value = self.variable(label[ROW_VAR, i], 0, table[at, : self.dim])
-                assert table[values, i] == pytest.approx(value, abs=1e-9)
         point = table[POINT_AT, : self.dim]
         A, b = self.inequalities()
         assert (point >= -1e-9).all()
@@ -238,10 +231,9 @@ def test_express_says_what_the_line_says_at_any_vertex(seed, dim, n):
     r = cell.add(random_row(rng, dim))
     seek(cell.table, cell.label, r, 1.0, EVERYTHING)
     before = cell.table[VALUE:, r].copy()
-    cell.table[POINT:, r] = rng.normal(size=cell.table.shape[0] - POINT)
+    cell.table[VALUE:, r] = rng.normal(size=cell.table.shape[0] - VALUE)
     express(cell.table, cell.label, cell.cells.lines[cell.label[ROW_VAR, r] - dim], r)
     np.testing.assert_allclose(cell.table[VALUE:, r], before, atol=1e-8)
-    cell.table[WITNESS, r] = cell.variable(cell.label[ROW_VAR, r], 0, cell.witness())
     cell.check()
 
 
@@ -374,7 +366,7 @@ def test_an_old_dictionary_computed_afresh_is_the_same(seed, dim, n):
     n_rows = cell.label[SIZE, N_ROWS]
     before, label = cell.table[:, :n_rows].copy(), cell.label.copy()
     assert renew(cell.table, cell.label, cell.cells.lines, cell.cells.system)
-    np.testing.assert_allclose(cell.table[POINT:, :n_rows], before[POINT:], atol=1e-6, rtol=1e-6)
+    np.testing.assert_allclose(cell.table[VALUE:, :n_rows], before[VALUE:], atol=1e-6, rtol=1e-6)
     assert cell.label[SIZE, AGE] == 0
     for line in (ROW_VAR, ROW_FLIP, COL_VAR, COL_FLIP):
         np.testing.assert_array_equal(cell.label[line, :n_rows], label[line, :n_rows])
@@ -417,7 +409,6 @@ def test_a_dictionary_made_again_from_its_constraints_is_the_same_cell(seed, dim
     for sign, best in zip((1.0, -1.0), highest, strict=True):
         assert seek(cell.table, cell.label, r, sign, EVERYTHING)[0] == OPTIMAL
         assert sign * cell.table[VALUE, r] == pytest.approx(best, abs=1e-8)
-    cell.table[POINT, r] = cell.variable(line, 0, cell.table[POINT_AT, :dim])
     cell.check()
 
 

@@ -9,7 +9,6 @@ import math
 from fractions import Fraction
 
 import numpy as np
-import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -22,15 +21,12 @@ from regionenum.engine.dictionary.layout import (
     COLUMN,
     CONSTANT,
     EXTRA,
-    N_BASIC,
     OTHER_AT,
-    SIZE,
     make_cells,
 )
 from regionenum.engine.dictionary.proof_kernel import (
     does_not_reach,
     is_inside,
-    move_witness,
     scaled_line,
     value_at,
 )
@@ -42,7 +38,6 @@ from tests.random_cells import (
     Cell,
     Row,
     exact_highest,
-    random_row,
     seeds,
     unit,
 )
@@ -198,22 +193,6 @@ def test_the_error_of_the_row_itself_counts_too():
         assert seek(table, label, r, 1.0, EVERYTHING)[0] == OPTIMAL
         assert does_not_reach(table, label, lines, r, 1.0) == proved
         drop(cell.cells, CELL, r)
-
-
-def test_a_moved_witness_is_evaluated_from_the_lines():
-    cell = Cell(DICTIONARY, 3)
-    rng = np.random.default_rng(0)
-    rows = [random_row(rng, 3) for _ in range(5)]
-    for row in rows:
-        cell.add(row)
-    table, label, lines = cell.cells.tables[CELL], cell.cells.labels[CELL], cell.cells.lines
-    table[OTHER_AT, :3] = 0.25, 0.5, 0.75
-    move_witness(table, label, lines, OTHER_AT)
-    point = cell.witness()
-    assert point.tolist() == [0.25, 0.5, 0.75]
-    for k, row in enumerate(rows):
-        scale = np.exp2(-np.frexp(np.abs(row.normal).max())[1])
-        assert table[8, label[SIZE, N_BASIC] + k] == pytest.approx(scale * float(row.at(point)), abs=1e-15)
 
 
 # --- Cones: all rows are 0 at the apex (1/2, .., 1/2, 0)
