@@ -203,7 +203,8 @@ def first_image(problem: Problem) -> tuple[Floats, Floats]:
         error = np.concatenate([error, np.stack([np.zeros_like(extra.error), extra.error])], axis=1)
     overflowed = ~(np.isfinite(image).all(axis=0) & np.isfinite(error).all(axis=0))
     image[:, overflowed], error[:, overflowed] = 0.0, np.inf
-    return image, error
+    # kernels are compiled for one layout
+    return np.ascontiguousarray(image), np.ascontiguousarray(error)
 
 
 def _only_selects(directions: sp.csr_array) -> bool:
