@@ -12,7 +12,7 @@ from fractions import Fraction
 
 import numpy as np
 import pytest
-from hypothesis import HealthCheck, event, given, settings
+from hypothesis import HealthCheck, Phase, event, given, settings
 from hypothesis import strategies as st
 
 from regionenum.engine.cells import (
@@ -39,6 +39,8 @@ from regionenum.engine.dictionary import verbs  # noqa: F401  (registers them)
 from regionenum.engine.dictionary.layout import DictionaryCells, make_cells
 from tests.exact_oracle import Cone, Row, Space, domain_cone
 
+# a smaller seed is no simpler
+BUDGET = settings(max_examples=300, phases=[Phase.explicit, Phase.generate], suppress_health_check=list(HealthCheck))
 LINES = 14
 Exactly = tuple[Fraction, ...]
 """Coefficients of z and the constant of a function, as in `tests.exact_oracle`."""
@@ -83,7 +85,12 @@ def some_row(rng: np.random.Generator, dim: int, cone: bool, constraints: list[t
     k = int(rng.integers(dim))
     if not cone:
         scale = float(2.0 ** rng.choice([0, 0, -300, 300]))
-        normal, constant, error, wrong = normal * scale, (constant + shift) * scale, error * scale, wrong * Fraction(scale)
+        normal, constant, error, wrong = (
+            normal * scale,
+            (constant + shift) * scale,
+            error * scale,
+            wrong * Fraction(scale),
+        )
         true = [*map(Fraction, normal), Fraction(constant)]
         true[k if rng.random() < 0.5 else -1] += wrong
         return Known(constant, normal, error, tuple(true))
@@ -161,7 +168,7 @@ def walk(rng: np.random.Generator, dim: int, cone: bool) -> tuple[int, int]:
 
 
 @pytest.mark.parametrize("cone", [False, True], ids=["cell", "cone"])
-@settings(max_examples=300, deadline=None, suppress_health_check=list(HealthCheck))
+@BUDGET
 @given(seed=st.integers(0, 2**32 - 1), dim=st.integers(1, 3))
 def test_what_is_proved_is_true(cone: bool, seed: int, dim: int) -> None:
     n_proved, n_doubtful = walk(np.random.default_rng(seed), dim + cone, cone)
