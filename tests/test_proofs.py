@@ -7,7 +7,7 @@ integers.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 
 import numpy as np
@@ -48,12 +48,13 @@ Exactly = tuple[Fraction, ...]
 
 @dataclass(frozen=True)
 class Known:
-    """A row as the representation is told, and as it really is."""
+    """A row as the representation is told, as it really is, and what it is a multiple of (constant and normal)."""
 
     constant: float
     normal: np.ndarray
     error: float
     true: Exactly
+    unscaled: tuple[float, np.ndarray]
 
     @property
     def form(self) -> Row:
@@ -81,28 +82,23 @@ def some_row(rng: np.random.Generator, dim: int, cone: bool, constraints: list[t
         normal[rng.integers(dim)] = -1.0
     error = float(rng.choice([0.0, 0.0, 2.0**-52, 2.0**-45, 2.0**-20, 2.0**-6]))
     shift = float(rng.choice([0.0, -1.0, 1.0]) * rng.choice([0.0, rng.random(), 2.0]) * (error or 2.0**-53))
-    wrong = Fraction(error) * int(rng.choice([-1, 0, 1]))
     k = int(rng.integers(dim))
-    if not cone:
-        scale = float(2.0 ** rng.choice([0, 0, -300, 300]))
-        normal, constant, error, wrong = (
-            normal * scale,
-            (constant + shift) * scale,
-            error * scale,
-            wrong * Fraction(scale),
-        )
-        true = [*map(Fraction, normal), Fraction(constant)]
-        true[k if rng.random() < 0.5 else -1] += wrong
-        return Known(constant, normal, error, tuple(true))
-    # 2 z - 1 and t are the coordinates in which the row has no constant; nothing is rounded here
-    normal[k] += shift
-    normal = np.round(normal * 2.0**40) / 2.0**40
-    if not normal.any():
-        normal[-1] = -1.0
-    constant = -float(normal[:-1].sum()) / 2
-    true = [*map(Fraction, normal)]
-    true[k] += wrong
-    return Known(constant, normal, error, (*true, -sum(true[:-1], Fraction()) / 2))
+    if cone:
+        # 2 z - 1 and t are the coordinates in which the row has no constant; nothing is rounded here
+        normal[k] += shift
+        normal = np.round(normal * 2.0**40) / 2.0**40
+        if not normal.any():
+            normal[-1] = -1.0
+        constant = -float(normal[:-1].sum()) / 2
+    else:
+        constant += shift
+    scale = float(2.0 ** rng.choice([0, 0, 0, -300, 300, -1010, 1010]))
+    given = Known(constant * scale, normal * scale, error * scale, (), (constant, normal))
+    true = [*map(Fraction, given.normal), Fraction(given.constant)]
+    true[-1 if not cone and rng.random() < 0.5 else k] += Fraction(given.error) * int(rng.choice([-1, 0, 1]))
+    if cone:
+        true[-1] = -sum(true[:-2], Fraction()) / 2
+    return replace(given, true=tuple(true))
 
 
 def is_inside(cells: DictionaryCells, f: int, constraints: list[Exactly]) -> bool:
@@ -161,7 +157,8 @@ def walk(rng: np.random.Generator, dim: int, cone: bool) -> tuple[int, int]:
         truth = above if is_positive else below
         true.append(row.true if is_positive else minus)
         on_line[line] = row.form if is_positive else opposite
-        known.append((row.constant, row.normal) if is_positive else (-row.constant, -row.normal))
+        constant, normal = row.unscaled
+        known.append((constant, normal) if is_positive else (-constant, -normal))
         centre(cells, 0)
         assert is_inside(cells, 0, true)
     return n_proved, n_doubtful

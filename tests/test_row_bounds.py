@@ -9,6 +9,7 @@ import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
+from regionenum.domain import Box, WholeSpace
 from regionenum.engine.interface import Problem
 from regionenum.engine.tables import CUT, ROW, UNIT, Tables, make_tables
 from regionenum.engine.walk.layer_kernel import (
@@ -25,11 +26,20 @@ from regionenum.engine.walk.layer_kernel import (
     read_row,
     sign_on_cube,
 )
-from tests.hard_networks import FAMILIES, case_of
+from regionenum.network.units import ABSOLUTE, PiecewiseLinear, Units, leaky_relu
+from tests.hard_networks import FAMILIES, HARDTANH, Case, case_of, chain, gaussians, small
 from tests.oracles import dense, fractions
 
 # a smaller seed is no simpler
 BUDGET = settings(max_examples=60, phases=[Phase.explicit, Phase.generate], suppress_health_check=list(HealthCheck))
+
+NEVER_FLAT = (
+    leaky_relu(0.01),
+    leaky_relu(-1.0),
+    ABSOLUTE,
+    HARDTANH,
+    PiecewiseLinear((0.0,), (1.0, 1.0 / 3), (0.1, 0.1)),
+)
 
 Form = list[Fraction]
 """A function of z: its constant, and its coefficients."""
@@ -96,12 +106,34 @@ def check_sign(one: int, sign: int, true: Form) -> None:
         assert any(v for k, v in enumerate(true) if k != one)
 
 
-@pytest.mark.parametrize("family", FAMILIES)
+def never_flat(seed: int) -> Case:
+    """Deep networks no branch of which is 0, that cancel large constants, copy units, and copy with a factor or a bias."""
+    rng = np.random.default_rng(seed)
+    n_in, n = int(rng.integers(1, 4)), 3
+    w, b = gaussians(rng, n, n_in)
+    b = b + 2.0 ** rng.integers(0, 40, n)
+    layers = []
+    for _ in range(rng.integers(2, 6)):
+        layers.append(((w, b), Units.pointwise(NEVER_FLAT[rng.integers(len(NEVER_FLAT))], n)))
+        before = b
+        kind = rng.choice(["copies", "cancels", "sums"])
+        if kind == "copies":
+            w = np.eye(n)[rng.permutation(n)] * rng.choice([1.0, -2.0, 0.25, 2.0**20, 0.3], n)[:, None]
+            b = rng.standard_normal(n) * rng.choice([0.0, 0.0, 1.0], n)
+        else:
+            w, b = gaussians(rng, n, n) if kind == "sums" else small(rng, n, n)
+            if kind == "cancels":
+                b = -(w @ before)
+    domain = WholeSpace() if rng.random() < 0.3 else Box(rng.standard_normal(n_in), 2.0 + rng.random(n_in))
+    return chain(*layers), domain
+
+
+@pytest.mark.parametrize("family", ["never_flat", *FAMILIES])
 @BUDGET
 @given(seed=st.integers(0, 2**32 - 1))
 def test_rows_are_within_their_bounds(family: str, seed: int) -> None:
     rng = np.random.default_rng(seed)
-    problem = Problem.over(*case_of(family, seed))
+    problem = Problem.over(*(never_flat(seed) if family == "never_flat" else case_of(family, seed)))
     tables = make_tables(problem)
     images, normal, one = make_images(tables), np.zeros(tables.dim), tables.one
     rows = first_rows(problem)
