@@ -26,9 +26,10 @@ from regionenum.engine.walk.layer_kernel import (
     read_row,
     sign_on_cube,
 )
-from regionenum.network.units import ABSOLUTE, PiecewiseLinear, Units, leaky_relu
+from regionenum.engine.walk.rank_kernel import layer_rank, make_ranks
+from regionenum.network.units import ABSOLUTE, RELU, PiecewiseLinear, Units, leaky_relu
 from tests.hard_networks import FAMILIES, HARDTANH, Case, case_of, chain, gaussians, small
-from tests.oracles import dense, fractions
+from tests.oracles import dense, fractions, pivots
 
 # a smaller seed is no simpler
 BUDGET = settings(max_examples=60, phases=[Phase.explicit, Phase.generate], suppress_health_check=list(HealthCheck))
@@ -124,7 +125,8 @@ def never_flat(seed: int) -> Case:
             w, b = gaussians(rng, n, n) if kind == "sums" else small(rng, n, n)
             if kind == "cancels":
                 b = -(w @ before)
-    domain = WholeSpace() if rng.random() < 0.3 else Box(rng.standard_normal(n_in), 2.0 + rng.random(n_in))
+    lower = rng.standard_normal(n_in)
+    domain = WholeSpace() if rng.random() < 0.3 else Box(lower, lower + 1.0 + rng.random(n_in))
     return chain(*layers), domain
 
 
@@ -183,3 +185,39 @@ def test_signs_on_the_cube_are_true_whatever_the_errors_were(seed: int, dim: int
         if k != one:
             true[k] += int(rng.integers(-1, 2)) * Fraction(bounds[1])
         check_sign(one, sign_on_cube(one, form[0], form[1:].copy(), *bounds), true)
+
+
+def nearly_dependent(rng: np.random.Generator) -> np.ndarray:
+    """Rows of which each is a combination of those before, or off by a little, or the little by which two differ."""
+    dim, n = int(rng.integers(2, 5)), int(rng.integers(2, 5))
+    rows = rng.integers(-3, 4, (n, dim)).astype(float)
+    for k in range(1, n):
+        kind = rng.choice(["new", "combined", "off", "difference"])
+        if kind == "combined":
+            rows[k] = rng.integers(-2, 3, k) @ rows[:k]
+        elif kind == "off":
+            rows[k] = rows[k - 1]
+            rows[k, rng.integers(dim)] += 2.0 ** -rng.integers(8, 45)
+        elif kind == "difference":
+            rows[k] = rows[k - 1] - rows[k - 2]
+    return rows * 2.0 ** rng.integers(-60, 61, n)[:, None]
+
+
+@pytest.mark.parametrize("noisy", [False, True])
+@BUDGET
+@given(seed=st.integers(0, 2**32 - 1))
+def test_ranks_without_a_doubt_are_exact(noisy: bool, seed: int) -> None:
+    """On the positive side of every unit; with a box in no special place the rows themselves are rounded."""
+    rng = np.random.default_rng(seed)
+    for _ in range(10):
+        rows = nearly_dependent(rng)
+        n, dim = rows.shape
+        lower = rng.standard_normal(dim)
+        box = Box(lower, lower + 1.0 + rng.random(dim)) if noisy else Box(0.0, 1.0)
+        problem = Problem.over(chain(((rows, np.zeros(n)), Units.pointwise(RELU, n))), box)
+        tables = make_tables(problem)
+        images, ranks = make_images(tables), make_ranks(tables)
+        images.piece[:] = 1
+        ranks.order[:] = rng.permutation(n)
+        found, doubtful = layer_rank(tables.at, tables.units, images, ranks, 0, dim)
+        assert doubtful or found == len(pivots([row[1:] for row in first_rows(problem)]))
