@@ -1,0 +1,347 @@
+"""The mutants of `benchmarks/mutants.py`, over all kernels and bounds, and the tests that kill them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+
+@dataclass(frozen=True)
+class Mutant:
+    """A text of a file, what replaces it, and the tests that must fail then.
+
+    Attributes
+    ----------
+    name : unique
+    file : path in the repository
+    text : occurs exactly once in the file
+    replacement : the wrong text
+    tests : arguments of pytest
+    """
+
+    name: str
+    file: str
+    text: str
+    replacement: str
+    tests: tuple[str, ...]
+
+    def apply(self, root: Path) -> str:
+        """Mutate the file below `root`, and return its content before."""
+        path = root / self.file
+        content = path.read_text() if path.exists() else ""
+        n = content.count(self.text)
+        if n != 1 or self.text == self.replacement:
+            raise DoesNotApplyError(f"{self.file} has {n} places like {self.text!r}; exactly one must be replaced")
+        path.write_text(content.replace(self.text, self.replacement))
+        return content
+
+
+class DoesNotApplyError(Exception):
+    """The text of a mutant is not in its file, or not once."""
+
+
+PROOFS = ("tests/test_proofs.py",)
+ROWS = ("tests/test_row_bounds.py",)
+NEARLY = ("tests/test_near_degenerate.py", "-k", "never_wrong or integers")
+SUBTREES = ("tests/test_subtrees.py",)
+FAMILIES = ("tests/test_hard_networks.py", "-k", "test_never_wrong or test_what_is")
+ORACLE = ("tests/test_exact_oracle.py",)
+
+DICTIONARY, WALK = "regionenum/engine/dictionary", "regionenum/engine/walk"
+
+MUTANTS: tuple[Mutant, ...] = (
+    Mutant(
+        "a breakpoint belongs to the upper piece",
+        "regionenum/network/units.py",
+        'np.searchsorted(np.asarray(self.breakpoints), z, side="left")',
+        'np.searchsorted(np.asarray(self.breakpoints), z, side="right")',
+        ("tests/test_network.py",),
+    ),
+    Mutant(
+        "the fixed inputs of a box are free",
+        "regionenum/domain/box.py",
+        "free = np.flatnonzero(lower < upper)",
+        "free = np.flatnonzero(lower <= upper)",
+        ("tests/test_domain.py",),
+    ),
+    Mutant(
+        "the oracle misses edges between vertices with more facets than needed",
+        "tests/exact_oracle.py",
+        "if common.bit_count() < len(p) - len(self.lines) - 2:",
+        "if common.bit_count() != len(p) - len(self.lines) - 2:",
+        ORACLE,
+    ),
+    Mutant(
+        "the oracle takes the upper piece at a breakpoint",
+        "tests/exact_oracle.py",
+        "        if not above:\n            return self, None\n        if not below:\n            return None, self",
+        "        if not below:\n            return None, self\n        if not above:\n            return self, None",
+        ORACLE,
+    ),
+    Mutant(
+        "equal candidates of the oracle are two",
+        "tests/exact_oracle.py",
+        "if row not in group[:k]]",
+        "]",
+        ORACLE,
+    ),
+    Mutant(
+        "lines are taken to be exact",
+        f"{DICTIONARY}/proof_kernel.py",
+        "line[pad + BOUND] = (error + (2 * dim + 16)",
+        "line[pad + BOUND] = 0.0 * (error + (2 * dim + 16)",
+        PROOFS,
+    ),
+    Mutant(
+        "roundings of a dot product are forgotten",
+        f"{DICTIONARY}/proof_kernel.py",
+        "(error + (2 * dim + 16) * UNIT_ROUNDOFF * size + 2.0**-1000)",
+        "(error + 2.0**-1000)",
+        PROOFS,
+    ),
+    Mutant(
+        "errors of a row are forgotten on its line",
+        f"{DICTIONARY}/proof_kernel.py",
+        "(error + (2 * dim + 16) * UNIT_ROUNDOFF * size",
+        "((2 * dim + 16) * UNIT_ROUNDOFF * size",
+        PROOFS,
+    ),
+    Mutant(
+        "the error of a row is not scaled as the row is",
+        f"{DICTIONARY}/proof_kernel.py",
+        "        error *= scale\n",
+        "        error *= 1.0\n",
+        PROOFS,
+    ),
+    Mutant(
+        "a witness may be outside the cube",
+        f"{DICTIONARY}/proof_kernel.py",
+        "        if point[k] <= 0.0 or point[k] >= 1.0:\n            return False",
+        "        if point[k] < -1.0 or point[k] > 2.0:\n            return False",
+        PROOFS,
+    ),
+    Mutant(
+        "a witness need not be inside the constraints among the rows",
+        f"{DICTIONARY}/proof_kernel.py",
+        "        if label[ROW_VAR, i] >= dim:\n            line = lines[label[ROW_VAR, i] - dim]\n            value = value_at",
+        "        if label[ROW_VAR, i] < 0:\n            line = lines[label[ROW_VAR, i] - dim]\n            value = value_at",
+        PROOFS,
+    ),
+    Mutant(
+        "a witness need not be inside the constraints among the columns",
+        f"{DICTIONARY}/proof_kernel.py",
+        "        if label[COL_VAR, j] >= dim:\n            line = lines[label[COL_VAR, j] - dim]\n            value = value_at(line, point)\n            if label[COL_FLIP",
+        "        if label[COL_VAR, j] < 0:\n            line = lines[label[COL_VAR, j] - dim]\n            value = value_at(line, point)\n            if label[COL_FLIP",
+        PROOFS,
+    ),
+    Mutant(
+        "a witness is inside without regard to the bounds of constraints",
+        f"{DICTIONARY}/proof_kernel.py",
+        "            if label[COL_FLIP, j] == 1:\n                value = -value\n            if value <= line[bound]:",
+        "            if label[COL_FLIP, j] == 1:\n                value = -value\n            if value <= 0.0:",
+        PROOFS,
+    ),
+    Mutant(
+        "bounds of the constraints are no part of a proof",
+        f"{DICTIONARY}/proof_kernel.py",
+        "        bound += multiplier * line[pad + BOUND]\n",
+        "        bound += 0.0\n",
+        PROOFS,
+    ),
+    Mutant(
+        "the bound of the row is no part of a proof",
+        f"{DICTIONARY}/proof_kernel.py",
+        "    constant, bound = sign * line[pad + CONSTANT], line[pad + BOUND]",
+        "    constant, bound = sign * line[pad + CONSTANT], 0.0",
+        PROOFS,
+    ),
+    Mutant(
+        "a maximum below the bound is a proof",
+        f"{DICTIONARY}/proof_kernel.py",
+        "if top + bound <= 0.0:",
+        "if top <= bound:",
+        PROOFS,
+    ),
+    Mutant(
+        "the maximum on the cube takes negative coefficients too",
+        f"{DICTIONARY}/proof_kernel.py",
+        "top += max(table[WORK, k], 0.0)",
+        "top += table[WORK, k]",
+        PROOFS,
+    ),
+    Mutant(
+        "all rows that touch a cone touch it at the apex alone",
+        f"{DICTIONARY}/proof_kernel.py",
+        "top <= 1e-6 and _only_at_apex(table, label, lines, r, sign, bound)",
+        "top <= 1e-6",
+        PROOFS,
+    ),
+    Mutant(
+        "the residual at the apex is 0",
+        f"{DICTIONARY}/proof_kernel.py",
+        "    residual = bound\n    for k in range(dim):\n        residual += abs(table[WORK, k]) * (0.5 if k < dim - 1 else 1.0)",
+        "    residual = 0.0",
+        PROOFS,
+    ),
+    Mutant(
+        "the inverse of a cone's basis is not checked",
+        f"{DICTIONARY}/proof_kernel.py",
+        "return norm_e + norm_r * (worst + 1e-14 * dim) <= 0.5 and least > 2.0 * residual * norm_r",
+        "return True",
+        PROOFS,
+    ),
+    Mutant(
+        "a point beyond the hyperplane need not be inside the cell",
+        f"{DICTIONARY}/cut_kernel.py",
+        "    return -sign * value_at(line, table[OTHER_AT]) > bound and is_inside(table, label, lines, OTHER_AT)",
+        "    return -sign * value_at(line, table[OTHER_AT]) > bound",
+        PROOFS,
+    ),
+    Mutant(
+        "a point beyond the hyperplane without regard to its bound",
+        f"{DICTIONARY}/cut_kernel.py",
+        "    return -sign * value_at(line, table[OTHER_AT]) > bound and",
+        "    return -sign * value_at(line, table[OTHER_AT]) > 0.0 and",
+        PROOFS,
+    ),
+    Mutant(
+        "a point inside the cell need not be beyond the hyperplane",
+        f"{DICTIONARY}/cut_kernel.py",
+        "    return -sign * value_at(line, table[OTHER_AT]) > bound and is_inside",
+        "    return is_inside",
+        PROOFS,
+    ),
+    Mutant(
+        "a witness that cannot leave the hyperplane proves the negative side",
+        f"{DICTIONARY}/cut_kernel.py",
+        "    label[SIZE, LIKELY] = NEGATIVE\n    return DOUBTFUL",
+        "    label[SIZE, LIKELY] = NEGATIVE\n    return NEGATIVE",
+        NEARLY,
+    ),
+    Mutant(
+        "constants of pulled-back rows are exact",
+        f"{WALK}/layer_kernel.py",
+        "error_one[n] = worst_one * reach[n] + gamma * abs(bias[n])",
+        "error_one[n] = 0.0",
+        ROWS,
+    ),
+    Mutant(
+        "slopes of pulled-back rows are exact",
+        f"{WALK}/layer_kernel.py",
+        "error_linear[n] = worst_linear * reach[n]",
+        "error_linear[n] = 0.0",
+        ROWS,
+    ),
+    Mutant(
+        "sums of pulled-back rows do not round",
+        f"{WALK}/layer_kernel.py",
+        "gamma = (terms + 4) * UNIT_ROUNDOFF",
+        "gamma = 0.0",
+        ROWS,
+    ),
+    Mutant(
+        "a bias is added without rounding",
+        f"{WALK}/layer_kernel.py",
+        "error_one[n] = worst_one * reach[n] + gamma * abs(bias[n])",
+        "error_one[n] = worst_one * reach[n]",
+        ROWS,
+    ),
+    Mutant(
+        "errors of the layer before are forgotten",
+        f"{WALK}/layer_kernel.py",
+        "(abs(slope) * images.error_linear[row_error] + gamma * size_linear) / scale",
+        "(gamma * size_linear) / scale",
+        ROWS,
+    ),
+    Mutant(
+        "intercepts of branches are left out",
+        f"{WALK}/layer_kernel.py",
+        "        if k == one:\n            factor += intercept\n",
+        "        if k == one:\n            factor += 0.0\n",
+        ROWS,
+    ),
+    Mutant(
+        "what overflowed has no error",
+        f"{WALK}/layer_kernel.py",
+        "worst_one, worst_linear = HOPELESS, HOPELESS\n",
+        "worst_one, worst_linear = 0.0, 0.0\n",
+        ROWS,
+    ),
+    Mutant(
+        "a breakpoint is subtracted without rounding",
+        f"{WALK}/layer_kernel.py",
+        "            constant -= value\n            error_one += UNIT_ROUNDOFF * abs(constant)",
+        "            constant -= value",
+        ROWS,
+    ),
+    Mutant(
+        "candidates are subtracted without rounding",
+        f"{WALK}/layer_kernel.py",
+        "    error_linear = images.error_linear[row] + images.error_linear[other] + UNIT_ROUNDOFF * size_linear",
+        "    error_linear = images.error_linear[row] + images.error_linear[other]",
+        ROWS,
+    ),
+    Mutant(
+        "the sign on the cube disregards the error",
+        f"{WALK}/layer_kernel.py",
+        "    error = error_one + error_linear\n    error +=",
+        "    error = 0.0\n    error +=",
+        ROWS,
+    ),
+    Mutant(
+        "any part outside the span proves independence",
+        f"{WALK}/rank_kernel.py",
+        "MARGIN = 4.0",
+        "MARGIN = 0.0",
+        NEARLY,
+    ),
+    Mutant(
+        "roundings of a rank are forgotten",
+        f"{WALK}/rank_kernel.py",
+        "8.0 * (normal.shape[0] + 2) * UNIT_ROUNDOFF + spoilt[rank]",
+        "spoilt[rank]",
+        NEARLY,
+    ),
+    Mutant(
+        "the span that is found is exact",
+        f"{WALK}/rank_kernel.py",
+        "spoilt[rank] = spoilt[rank - 1] + error / left",
+        "spoilt[rank] = 0.0",
+        ROWS,
+    ),
+    Mutant(
+        "rows below their noise are no doubt",
+        f"{WALK}/rank_kernel.py",
+        "                doubtful += size > 0.0 or noise > 0.0\n",
+        "                doubtful += 0\n",
+        NEARLY,
+    ),
+    Mutant(
+        "uncertain ranks are no doubt",
+        f"{WALK}/rank_kernel.py",
+        "                doubtful += not certain\n",
+        "                doubtful += 0\n",
+        NEARLY,
+    ),
+    Mutant(
+        "ranks are remembered for other pieces",
+        f"{WALK}/rank_kernel.py",
+        "        if ranks.known[0, start + position] != images.piece[start + ranks.order[start + position]]:\n            break\n",
+        "        if ranks.known[0, start + position] > images.piece[start + ranks.order[start + position]]:\n            break\n",
+        NEARLY,
+    ),
+    Mutant(
+        "ranks are remembered from another cell",
+        f"{WALK}/rank_kernel.py",
+        "    ranks.length[layer] = 0\n",
+        "    ranks.length[layer] += 0\n",
+        SUBTREES,
+    ),
+    Mutant(
+        "likely answers are certain",
+        f"{WALK}/group_kernel.py",
+        "    counters[DOUBTFUL_COUNT] += 1\n    return likely(cells, f)",
+        "    return likely(cells, f)",
+        NEARLY,
+    ),
+)
