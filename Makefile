@@ -1,12 +1,16 @@
 # make demo: set everything up, then count the regions of a network trained on real data.
 # make test: set everything up, then lint, type check and test.
+# make coverage: the same, then run some tests with kernels uncompiled, and list the lines that they do not reach.
 # make test-slurm: set everything up, then submit the scripts of slurm/ to a Slurm on this machine (root, if it has to be installed).
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 TORCH := torch==2.13.0
 
-.PHONY: demo test test-openmpi test-slurm lint types check clean
+# What `make coverage` runs: tests for which a minute is enough although kernels are not compiled.
+TESTS ?= tests/test_near_degenerate.py $(wildcard tests/test_*_verbs.py tests/test_*_kernels.py)
+
+.PHONY: demo test test-openmpi test-slurm coverage lint types clean
 
 demo: $(VENV)/.ready
 	$(BIN)/python -m benchmarks.demo
@@ -30,6 +34,10 @@ $(VENV)/.mpi: $(VENV)/.ready
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check mpi4py mpich
 	touch $@
 
+# Kernels run as plain Python, so that their lines are seen too; NumPy then warns where compiled code overflows without a word.
+coverage: $(VENV)/.ready
+	NUMBA_DISABLE_JIT=1 $(BIN)/python -m pytest -W ignore::RuntimeWarning --cov --cov-report=term-missing:skip-covered $(TESTS)
+
 lint: $(VENV)/.ready
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
@@ -47,4 +55,4 @@ $(VENV)/.ready: pyproject.toml
 	touch $@
 
 clean:
-	rm -rf $(VENV) $(VENV)-openmpi build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache
+	rm -rf $(VENV) $(VENV)-openmpi build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .coverage

@@ -39,6 +39,70 @@ class Fate(StrEnum):
     NO_ANSWER = "TESTS DO NOT RUN"
 
 
+<<<<<<< HEAD
+=======
+ORACLE = ("tests/test_exact_oracle.py",)
+GOLDEN = ("tests/test_groundtruth.py", "-k", "compiled and golden")
+
+MUTANTS: tuple[Mutant, ...] = (
+    Mutant(
+        "a breakpoint belongs to the upper piece",
+        "regionenum/network/units.py",
+        'np.searchsorted(np.asarray(self.breakpoints), z, side="left")',
+        'np.searchsorted(np.asarray(self.breakpoints), z, side="right")',
+        ("tests/test_network.py",),
+        kernels=False,
+    ),
+    Mutant(
+        "the fixed inputs of a box are free",
+        "regionenum/domain/box.py",
+        "free = np.flatnonzero(lower < upper)",
+        "free = np.flatnonzero(lower <= upper)",
+        ("tests/test_domain.py",),
+        kernels=False,
+    ),
+    Mutant(
+        "cells with two children are unsplit",
+        "regionenum/engine/walk/tally_kernel.py",
+        "if n == 1:",
+        "if n <= 2:",
+        GOLDEN,
+    ),
+    Mutant(
+        "cells are closed one layer too late",
+        "regionenum/engine/walk/tally_kernel.py",
+        "close_cells(tally, layer + 1)",
+        "close_cells(tally, layer + 2)",
+        GOLDEN,
+    ),
+    Mutant(
+        "the oracle misses edges between vertices with more facets than needed",
+        "tests/exact_cones.py",
+        "if common.bit_count() < len(p) - len(self.lines) - 2:",
+        "if common.bit_count() != len(p) - len(self.lines) - 2:",
+        ORACLE,
+        kernels=False,
+    ),
+    Mutant(
+        "the oracle takes the upper piece at a breakpoint",
+        "tests/exact_cones.py",
+        "        if not above:\n            return self, None\n        if not below:\n            return None, self",
+        "        if not below:\n            return None, self\n        if not above:\n            return self, None",
+        ORACLE,
+        kernels=False,
+    ),
+    Mutant(
+        "equal candidates of the oracle are two",
+        "tests/exact_oracle.py",
+        "if row not in group[:k]]",
+        "]",
+        ORACLE,
+        kernels=False,
+    ),
+)
+
+
+>>>>>>> main
 def main(argv: list[str] | None = None) -> int:
     """Judge the chosen mutants, or all."""
     options = _options(argv)

@@ -117,6 +117,11 @@ class LineExplorer:
         self._visits: Iterator[None] | None = None
 
     @property
+    def progressed(self) -> bool:
+        # as in the reference engine, what was done is kept
+        return True
+
+    @property
     def root(self) -> Subtree:
         return Subtree.undivided()
 

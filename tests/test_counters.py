@@ -14,7 +14,7 @@ from regionenum.engine import counters as table
 from regionenum.engine.counters import COUNTERS, N_COUNTERS, Counters
 from regionenum.engine.interface import Problem, Statistics
 from regionenum.engine.tables import make_tables
-from regionenum.engine.walk_state import make_walk
+from regionenum.engine.walk.state import make_walk
 from regionenum.parallel.task import TaskResult
 from tests.test_schema import BOX, NET
 
@@ -40,7 +40,7 @@ def test_places_are_those_of_the_table():
 
 def test_kernels_count_in_an_array_of_the_table():
     problem = Problem.over(NET, BOX)
-    assert make_walk(problem, make_tables(problem), 0).tally.counters.shape == (N_COUNTERS,)
+    assert make_walk(make_tables(problem), 0, 4).tally.counters.shape == (N_COUNTERS,)
 
 
 def test_counters_add_up_by_name():
@@ -72,7 +72,7 @@ module = sys.modules[spec.name] = types.ModuleType(spec.name)
 exec(compile(source.replace("\\n    @classmethod", line + "\\n    @classmethod", 1), spec.origin, "exec"), module.__dict__)
 
 from regionenum.engine.interface import Counters, Statistics
-from regionenum.engine.walk_state import N_COUNTERS
+from regionenum.engine.walk.state import N_COUNTERS
 from regionenum.parallel.task import TaskResult
 
 result = pickle.loads(pickle.dumps(TaskResult(1, Statistics.zeros(1, 1), Counters(more=5))))

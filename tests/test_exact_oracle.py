@@ -15,6 +15,7 @@ from regionenum.domain import Box, Domain, Polytope, Slice, WholeSpace
 from regionenum.engine.interface import Problem
 from regionenum.network.layers import Layer, Network
 from regionenum.network.units import RELU, Units
+from tests.exact_cones import Cone, rank
 from tests.exact_forms import (
     Example,
     describe_domain,
@@ -25,17 +26,7 @@ from tests.exact_forms import (
     read_examples,
     write_examples,
 )
-from tests.exact_oracle import (
-    Cone,
-    ExactLayer,
-    Maximum,
-    NoInteriorError,
-    Space,
-    TooManyCellsError,
-    Truth,
-    enumerate_exactly,
-    rank,
-)
+from tests.exact_oracle import ExactLayer, Maximum, NoInteriorError, Space, TooManyCellsError, Truth, enumerate_exactly
 from tests.oracles import dense, exact_cells, exact_pattern, fractions, pivots
 from tests.problems import Known, problems
 from tests.strategies import cases

@@ -6,8 +6,11 @@ NamedTuple while a kernel is compiled (`numba.extending.overload`), and inlined,
 
 Every function row(z) = constant + normal . z that a cell has to do with lies on a *line*, numbered by the walk, and is
 known up to an error bound. A row is *pending* on a cell as long as it restricts nothing; splitting or restricting makes it
-a constraint. Between a test that ends in CUTS and the split or restriction that follows, no other verb may be called on
-the cell.
+a constraint. Between a test that ends in CUTS, or in a doubt that is likely CUTS, and the split or restriction that
+follows, no other verb but `likely` may be called on the cell.
+
+In what follows `cells` is a representation, f and g (int) number cells of its stack, r (int) is the position of a pending
+row of cell f, and points z are (d,) float64. Verbs raise nothing: kernels cannot.
 
 A representation answers in one of five ways:
 
@@ -54,9 +57,14 @@ VERBS: list[str] = []
 
 
 def register(cells: type, *functions: Callable[..., Any]) -> None:
-    """Make the verbs of a representation known: plain functions, named as below, for a compiler to inline.
+    """Make the verbs of a representation known.
 
-    Their module and that of `cells` have to be importable, for the compiler's cache on disk.
+    Parameters
+    ----------
+    cells : type
+        The NamedTuple. Its module and that of the functions have to be importable, for the compiler's cache on disk.
+    *functions : callable
+        One for every verb, with the verb's name and arguments: plain functions, which are compiled into their callers.
 
     Raises
     ------
@@ -70,7 +78,18 @@ def register(cells: type, *functions: Callable[..., Any]) -> None:
 
 
 def verb(function: Function) -> Function:
-    """Dispatch a function on the type of its first argument: inside kernels while they are compiled, else when called."""
+    """Dispatch a function on the type of its first argument: inside kernels while they are compiled, else when called.
+
+    Parameters
+    ----------
+    function : callable
+        Gives name, arguments and description; its body is never run. The first argument is a representation.
+
+    Returns
+    -------
+    callable
+        Finds the representation's own function, of which `register` was told.
+    """
     name = function.__name__
 
     @wraps(function)
@@ -87,7 +106,13 @@ def verb(function: Function) -> Function:
 
 @verb
 def begin(cells, f, cone):
-    """Make cell f the unit cube. cone: all rows to come are 0 at its apex (1/2, .., 1/2, 0)."""
+    """Make cell f the unit cube.
+
+    Parameters
+    ----------
+    cone : int
+        1 if all rows to come are 0 at the apex (1/2, .., 1/2, 0), as in the whole space; else 0.
+    """
 
 
 @verb
@@ -97,40 +122,92 @@ def copy(cells, f, g):
 
 @verb
 def has_room(cells, f, n):
-    """Whether n more rows can be added to cell f; if not, the representation has to grow first."""
+    """Whether n more rows can be added to cell f; if not, the representation has to grow first.
+
+    Returns
+    -------
+    bool
+    """
 
 
 @verb
 def capacity(cells):
-    """Number of cells there is space for."""
+    """Number of cells there is space for.
+
+    Returns
+    -------
+    int
+    """
 
 
 @verb
 def add(cells, f, line, constant, normal, error):
-    """Append a pending row and return its position r, which `drop` may change.
+    """Append a pending row, the function constant + normal . z.
 
-    The row is constant + normal . z, normal not 0, up to `error` anywhere in the unit cube.
+    Parameters
+    ----------
+    line : int
+        Its line: a number of the walk's, or `NEW_LINE`.
+    constant : float
+    normal : (d,) float64
+        Not 0.
+    error : float
+        Bound on what the function can be wrong by anywhere in the unit cube; 0 if nothing was rounded.
+
+    Returns
+    -------
+    int
+        The row's position, which `drop` may change.
     """
 
 
 @verb
 def test(cells, f, r, purpose):
-    """Whether pending row r cuts cell f: an outcome."""
+    """Whether pending row r cuts cell f.
+
+    Parameters
+    ----------
+    purpose : int
+        SCREEN, SPLIT, LEAF or RESTRICT.
+
+    Returns
+    -------
+    int
+        NEGATIVE, POSITIVE, CUTS, DOUBTFUL or BROKEN.
+    """
 
 
 @verb
 def likely(cells, f):
-    """After DOUBTFUL, what float64 says: NEGATIVE, POSITIVE or CUTS."""
+    """After DOUBTFUL, what float64 says.
+
+    Returns
+    -------
+    int
+        NEGATIVE, POSITIVE or CUTS. After CUTS the cell can be split or restricted as if that were proved.
+    """
 
 
 @verb
 def split(cells, f, r, g):
-    """After CUTS for SPLIT: r becomes a constraint; f keeps the side that is returned, g gets the other."""
+    """After CUTS for SPLIT: row r becomes a constraint of both parts; f keeps one, g becomes the other.
+
+    Returns
+    -------
+    int
+        The side that f keeps, NEGATIVE or POSITIVE.
+    """
 
 
 @verb
 def restrict(cells, f, r):
-    """After CUTS for RESTRICT: the cell becomes its part with row r > 0. False if it breaks."""
+    """After CUTS for RESTRICT: cell f becomes its part with row r > 0.
+
+    Returns
+    -------
+    bool
+        False if rounding has spoilt the representation beyond its means, as BROKEN.
+    """
 
 
 @verb
@@ -140,40 +217,68 @@ def drop(cells, f, r):
 
 @verb
 def n_pending(cells, f):
-    """Number of pending rows."""
+    """Number of pending rows.
+
+    Returns
+    -------
+    int
+    """
 
 
 @verb
 def pending(cells, f, k):
-    """Position r of the k-th pending row."""
+    """Position of the k-th pending row, k = 0 .. n_pending - 1, in no particular order.
+
+    Returns
+    -------
+    int
+    """
 
 
 @verb
 def first_pending(cells, f):
-    """Position r of the pending row on the lowest line; there has to be one."""
+    """Position of the pending row on the lowest line; there has to be one.
+
+    Returns
+    -------
+    int
+    """
 
 
 @verb
 def line_of(cells, f, r):
-    """Line of pending row r."""
+    """Line of pending row r.
+
+    Returns
+    -------
+    int
+    """
 
 
 @verb
 def tight(cells, f, r, lines):
-    """After NEGATIVE or POSITIVE by a test of row r: write the lines of the constraints that prove it; their number.
+    """After NEGATIVE or POSITIVE by a test of row r: the constraints that prove it.
 
-    The sides of the unit cube are on no line.
+    Parameters
+    ----------
+    lines : (d,) int64
+        Their lines are written here. The sides of the unit cube are on no line.
+
+    Returns
+    -------
+    int
+        How many were written.
     """
 
 
 @verb
 def place(cells, f, point):
-    """Make a point z the witness: one that is inside all constraints there will be."""
+    """Make a point the witness: one that is inside all constraints there will be."""
 
 
 @verb
 def witness(cells, f, point):
-    """Write the witness z, a point strictly inside; it is proved to be, unless a decision was doubtful."""
+    """Write the witness to `point`: strictly inside, and proved to be, unless a decision was doubtful."""
 
 
 @verb

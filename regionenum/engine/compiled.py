@@ -50,7 +50,6 @@ from regionenum.engine.walk.state import (
     NEXT,
     NUMBER,
     OPEN,
-    PAUSED,
     RANK,
     STACK_FULL,
     STAGE,
@@ -71,7 +70,7 @@ _log = logging.getLogger(__name__)
 
 
 class CompiledEngine:
-    """Depth-first walk with one bounded simplex dictionary per cell (see `simplex_kernel`), compiled by numba."""
+    """Depth-first walk with one bounded simplex dictionary per cell (see `dictionary/layout.py`), compiled by numba."""
 
     name = "compiled"
     splittable = True
@@ -112,6 +111,7 @@ class CompiledExplorer:
         self._cells = dictionary.make_cells(STACK, self._tables.dim, ROWS, n_cuts + ROWS, n_cuts)
         self._subtree = self.root
         self._finished, self._first_number = True, 0
+        self._broken_off: Subtree | None = None
 
     def _load_domain(self) -> None:
         """Make the domain a cell, of which every subtree's cell is a part."""
@@ -142,7 +142,12 @@ class CompiledExplorer:
         return self._finished
 
     def start(self, subtree: Subtree, first_number: int = 0) -> None:
-        """Begin a subtree; the cells found are numbered from `first_number`."""
+        """Begin a subtree, or go on with it (`Explorer.rest`); the cells found are numbered from `first_number`."""
+        broken_off, self._broken_off = self._broken_off, None
+        if broken_off is not None and broken_off.is_same(subtree):
+            self._walk.tally.path[ISSUED, 0] = self._first_number = first_number
+            self._subtree, self._finished = subtree, False
+            return
         counters = self._walk.tally.counters
         before, work = counters.copy(), self._cells.work.copy()
         self._load_domain()
@@ -171,11 +176,7 @@ class CompiledExplorer:
         self._subtree, self._finished, self._first_number = subtree, False, first_number
 
     def step(self, tests: int) -> Batch:
-        """Explore on, for about that many tests, or until the buffer of recorded rows is full.
-
-        However few they are, the subtree gets smaller: a cell is counted or split. Otherwise `rest` could give back what
-        `start` was given, and a run of such steps would never end.
-        """
+        """Explore on, for about that many tests, or until the buffer of recorded rows is full."""
         while True:
             status = walk_tree(
                 self._tables,
@@ -192,18 +193,21 @@ class CompiledExplorer:
                 )
             if status in (STACK_FULL, CELL_FULL):
                 self._grow(status)
-            elif (
-                status != PAUSED
-                or self._walk.top[0] > FIRST_CELL
-                or self._walk.tally.path[ISSUED, 0] > self._first_number
-            ):
+            else:
                 break
         self._finished = status == FINISHED
         return self._take()
 
+    @property
+    def progressed(self) -> bool:
+        """Whether a cell was counted or split."""
+        walk = self._walk
+        return self._finished or walk.top[0] > FIRST_CELL or walk.tally.path[ISSUED, 0] > self._first_number
+
     def rest(self) -> Rest:
         """Subtrees of all waiting cells, and the cells of the path whose children are not all counted."""
         walk, path = self._walk, self._walk.tally.path
+        progressed = self.progressed
         waiting = [] if self._finished else [self._waiting(f) for f in range(FIRST_CELL, int(walk.top[0]) + 1)]
         first = self._subtree.layer
         open_cells = [OpenCell(self._subtree.cell, first, int(path[RANK, first]), int(path[CHILDREN_SO_FAR, first]))]
@@ -212,6 +216,7 @@ class CompiledExplorer:
                 name = cell_name(level, *self._decided_before(level))
                 open_cells.append(OpenCell(name, level, int(path[RANK, level]), int(path[CHILDREN_SO_FAR, level])))
         self._finished = True
+        self._broken_off = None if progressed else waiting[0]
         return Rest(waiting, open_cells)
 
     def _with_constraints(self, sides: np.ndarray) -> np.ndarray:

@@ -33,8 +33,8 @@ class Counters:
     tests: int = _counter("decisions whether a hyperplane cuts a cell, or a candidate of a maximum can win on it")
     lps: int = _counter("tests that needed a linear program")
     pivots: int = _counter("simplex pivots in all")
-    reused: int = _counter("tests answered by a dual certificate kept from an earlier test")
-    doubtful: int = _counter("decisions so close to zero that rounding could have made them")
+    reused: int = _counter("tests answered by a certificate kept from an earlier test")
+    doubtful: int = _counter("decisions that no bound on rounding errors proves: rounding could have made them")
     doubtful_ranks: int = _counter("decisions about a rank for which the same holds")
 
     @classmethod

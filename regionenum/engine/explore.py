@@ -24,18 +24,41 @@ BATCH_TESTS = 10_000
 
 
 def open_explorer(engine: Engine, problem: Problem, options: Options) -> Explorer:
-    """An explorer of a problem; of one without unit layers, which engines need not know, it finds the one region."""
+    """An explorer of any problem.
+
+    Parameters
+    ----------
+    engine : Engine
+    problem : Problem
+        One without unit layers is not given to the engine: its one region is found here.
+    options : Options
+
+    Returns
+    -------
+    Explorer
+    """
     return engine.explorer(problem, options) if problem.depth else _OneRegion(problem, options)
 
 
 def explore(engine: Engine, problem: Problem, options: Options) -> Iterator[Batch]:
     """Explore a whole tree, here and in one piece.
 
+    Parameters
+    ----------
+    engine : Engine
+    problem : Problem
+    options : Options
+
     Yields
     ------
     Batch
         The batches add up to all cells, the domain included, each with its children. Exhaustion without an exception means
         that the count is complete.
+
+    Raises
+    ------
+    EngineError
+        If the engine cannot go on.
     """
     explorer = open_explorer(engine, problem, options)
     explorer.start(explorer.root)
@@ -80,6 +103,10 @@ class _OneRegion:
                 witness=self._problem.chart.inside[None, :].copy(),
             ),
         )
+
+    @property
+    def progressed(self) -> bool:
+        return self.finished
 
     def rest(self) -> Rest:
         left, self.finished = [] if self.finished else [self.root], True

@@ -83,7 +83,17 @@ class Cells:
 
 @dataclass(frozen=True)
 class Batch:
-    """What an engine found since its last batch. `cells` is None when nothing is recorded."""
+    """What an engine found since its last batch.
+
+    Attributes
+    ----------
+    statistics : Statistics
+        Cells counted, and the children of those that are closed.
+    counters : Counters
+        What was done for that.
+    cells : Cells or None
+        The cells recorded; None if the options say to record none.
+    """
 
     statistics: Statistics
     counters: Counters = field(default_factory=Counters)
@@ -103,15 +113,35 @@ class Explorer(Protocol):
         ...
 
     def start(self, subtree: Subtree, first_number: int = 0) -> None:
-        """Begin a subtree; the cells found are numbered from `first_number`.
+        """Begin a subtree.
 
-        Of an engine that cannot be split this is the root, and an exploration that `rest` has broken off goes on where it
-        was, its numbers too.
+        Parameters
+        ----------
+        subtree : Subtree
+            `root`, or what an explorer of the same problem and engine gave back. Of an engine that cannot be split this is
+            the root, and an exploration that `rest` has broken off goes on where it was, its numbers too.
+        first_number : int
+            The cells found are numbered from this.
+
+        Raises
+        ------
+        EngineError
+            If the subtree's cell cannot be rebuilt.
         """
         ...
 
     def step(self, tests: int) -> Batch:
-        """Explore on, for about that many tests.
+        """Explore on.
+
+        Parameters
+        ----------
+        tests : int
+            Stop after about that many tests (`Counters.tests`).
+
+        Returns
+        -------
+        Batch
+            What was found since the last one.
 
         Raises
         ------
@@ -125,10 +155,21 @@ class Explorer(Protocol):
         """Whether the subtree is exhausted."""
         ...
 
+    @property
+    def progressed(self) -> bool:
+        """Whether less is left than `start` was given. If not, and another explorer gets it, what was done is done again."""
+        ...
+
     def rest(self) -> Rest:
         """What is left. Ends the exploration: go on with `start`.
 
-        An engine that cannot be split gives the root back as long as it is not exhausted.
+        Where nothing else was started in between, `start` with a subtree that was given back without progress goes on
+        where it was.
+
+        Returns
+        -------
+        Rest
+            Subtrees and open cells. An engine that cannot be split gives the root back as long as it is not exhausted.
         """
         ...
 
@@ -150,8 +191,19 @@ class Engine(Protocol):
     splittable: bool
 
     def explorer(self, problem: Problem, options: Options) -> Explorer:
-        """An explorer of a problem with at least one unit layer; `explore.open_explorer` takes any problem.
+        """An explorer of a problem.
 
         The first one may take as long as it takes to have the engine ready: to compile its kernels, say.
+
+        Parameters
+        ----------
+        problem : Problem
+            With at least one unit layer; `explore.open_explorer` takes any.
+        options : Options
+
+        Returns
+        -------
+        Explorer
+            At the beginning of nothing: `start` gives it a subtree.
         """
         ...

@@ -142,6 +142,11 @@ class HighsExplorer:
             raise ValueError("an explorer makes steps after `start`")
         return self._walk.step(tests)
 
+    @property
+    def progressed(self) -> bool:
+        # what it did is kept, so that nothing is done again in this process; and no other ever gets its tree
+        return True
+
     def rest(self) -> Rest:
         """The whole tree, as long as it is not exhausted."""
         if self._walk is None:

@@ -46,6 +46,14 @@ class Subtree:
         """The whole tree of an engine that cannot split it: it names no decisions."""
         return cls(0, np.zeros(0, np.int8), np.zeros(0, np.int16), (0, 0), np.zeros(0), -1)
 
+    def is_same(self, other: Subtree) -> bool:
+        """Whether another subtree is this one: the same decisions, and the same witness."""
+        mine, theirs = (
+            (s.layer, s.n_before, s.parent, s.sides.tobytes(), s.winners.tobytes(), s.witness.tobytes())
+            for s in (self, other)
+        )
+        return mine == theirs
+
     @property
     def cell(self) -> bytes:
         """Name of the cell of the layer before that this subtree lies in: a digest of the decisions that made it."""

@@ -203,7 +203,8 @@ def first_image(problem: Problem) -> tuple[Floats, Floats]:
         error = np.concatenate([error, np.stack([np.zeros_like(extra.error), extra.error])], axis=1)
     overflowed = ~(np.isfinite(image).all(axis=0) & np.isfinite(error).all(axis=0))
     image[:, overflowed], error[:, overflowed] = 0.0, np.inf
-    return image, error
+    # kernels are compiled for one layout
+    return np.ascontiguousarray(image), np.ascontiguousarray(error)
 
 
 def _only_selects(directions: sp.csr_array) -> bool:
@@ -228,7 +229,9 @@ def _error_tables(layers: Sequence[Layer], n_rows: Sequence[int], size: Floats) 
             if following is None:
                 break
             weight = abs(following.weight)
-            reach = np.asarray(weight @ scale) * (1.0 + 2.0**-20)
+            # what underflows in a product is below 2^-1000
+            reads = np.asarray((weight != 0) @ np.ones(layer.n_out)) > 0
+            reach = np.asarray(weight @ scale) * (1.0 + 2.0**-20) + 2.0**-1000 * reads
             largest = float(max(weight.max(), 1.0)) if weight.size else 1.0
             too_large = not (reach.max(initial=0.0) < LARGEST)
             limits.append(0.0 if too_large else 1e290 / largest / max(layer.n_out, 1))

@@ -17,6 +17,9 @@ NUMBERS_PER_TASK = 1 << 32
 STEP_SECONDS = 0.005
 """Aim for the length of one step of an explorer, between which a worker looks at the clock and at messages."""
 
+PATIENCE_SECONDS = 1.0
+"""A subtree of which nothing is done yet is given back only after that long, and after twice as long the next time."""
+
 MOST_TESTS = 1 << 40
 """Tests of the longest step."""
 
@@ -87,6 +90,7 @@ class TaskRunner:
     ) -> None:
         self._explorer, self._depth, self._dim, self._cell_store = explorer, depth, dim, cell_store
         self.step_length = StepLength(seconds)
+        self._patience = PATIENCE_SECONDS
 
     @classmethod
     def of(cls, engine: Engine, problem: Problem, options: Options, cell_store: CellStore | None = None) -> TaskRunner:
@@ -95,6 +99,9 @@ class TaskRunner:
 
     def steps(self, task: Task, recalled: Callable[[], bool] = lambda: False) -> Iterator[TaskResult | None]:
         """Run a task: yield None after every step but the last, and the result at the end.
+
+        A cell whose first decision takes long (a maximum over very many candidates) is given back as it was if it has to be.
+        Whoever gets it next begins again, so patience grows until somebody comes to its end.
 
         Parameters
         ----------
@@ -118,6 +125,11 @@ class TaskRunner:
                 if batch.cells is not None and len(batch.cells):
                     found.append(batch.cells)
                 stop = now - start >= task.seconds or recalled()
+                if self._explorer.progressed:
+                    self._patience = PATIENCE_SECONDS
+                elif stop:
+                    stop = now - start >= self._patience
+                    self._patience *= 2.0 if stop else 1.0
                 if stop:
                     break
                 if not self._explorer.finished:

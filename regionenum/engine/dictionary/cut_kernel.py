@@ -27,15 +27,12 @@ from regionenum.engine.dictionary.layout import (
     N_ROWS,
     OTHER_AT,
     PIVOTS,
-    POINT,
     POINT_AT,
     ROW_FLIP,
     ROW_VAR,
-    SCRATCH,
     SIZE,
     TODO,
     VALUE,
-    WITNESS,
     WITNESS_AT,
     WORK,
     append_row,
@@ -81,17 +78,15 @@ def _seek(table, label, work, r, sign, enough):
 
 
 @inlined
-def _reach(table, label, lines, r, sign, at):
+def _reach(table, label, lines, r, sign, inside, at):
     """Try to prove that the side -sign of row r meets the cell, by a point between the witness and that in line `at`.
 
-    The point, half way between the hyperplane and the second one, is written to line OTHER_AT in any case.
+    inside : sign times the row's value at the witness. The point, half way between the hyperplane and the one in line `at`,
+    is written to line OTHER_AT in any case.
     """
     line = lines[label[ROW_VAR, r] - label[SIZE, DIM]]
-    inside, outside = sign * table[WITNESS, r], sign * value_at(line, table[at])
-    if outside >= 0.0 or inside <= 0.0:
-        tau = 0.5
-    else:
-        tau = 0.5 * (1.0 + inside / (inside - outside))
+    outside = sign * value_at(line, table[at])
+    tau = 0.5 if outside >= 0.0 or inside <= 0.0 else 0.5 * (1.0 + inside / (inside - outside))
     for k in range(label[SIZE, DIM]):
         z = table[WITNESS_AT, k]
         table[OTHER_AT, k] = z + tau * (table[at, k] - z)
@@ -117,7 +112,7 @@ def _leave(table, label, lines, work, r):
             table[OTHER_AT, k] = z + 0.5 * (table[END_AT, k] - z)
         bound = line[line.shape[0] - EXTRA + BOUND]
         if sign * value_at(line, table[OTHER_AT]) > bound and is_inside(table, label, lines, OTHER_AT):
-            move_witness(table, label, lines, OTHER_AT)
+            move_witness(table, label, OTHER_AT)
             return CUTS
     label[SIZE, LIKELY] = NEGATIVE
     return DOUBTFUL
@@ -151,16 +146,19 @@ def _attempt(table, label, lines, work, r, purpose):
     """One attempt at `test_row`."""
     line = lines[label[ROW_VAR, r] - label[SIZE, DIM]]
     bound = line[line.shape[0] - EXTRA + BOUND]
-    if abs(table[WITNESS, r]) <= bound:
+    inside = value_at(line, table[WITNESS_AT])
+    if abs(inside) <= bound:
         outcome = _leave(table, label, lines, work, r)
         if outcome != CUTS:
             return outcome
-    sign = 1.0 if table[WITNESS, r] > 0.0 else -1.0
+        inside = value_at(line, table[WITNESS_AT])
+    sign = 1.0 if inside > 0.0 else -1.0
+    inside *= sign
     here = POSITIVE if sign > 0.0 else NEGATIVE
-    if -sign * table[POINT, r] > DEEP:
+    if purpose in (SCREEN, LEAF) and -sign * value_at(line, table[POINT_AT]) > DEEP:
         if purpose == SCREEN:
             return CUTS
-        if purpose == LEAF and _reach(table, label, lines, r, sign, POINT_AT):
+        if purpose == LEAF and _reach(table, label, lines, r, sign, inside, POINT_AT):
             return CUTS
     status, j, length = _seek(table, label, work, r, -sign, DEEP)
     if status == FAILED:
@@ -173,18 +171,21 @@ def _attempt(table, label, lines, work, r, purpose):
     if purpose == RESTRICT and here == POSITIVE:
         return CUTS
     vertex_point(table, label, j if status == PASSED else -1, length, END_AT)
-    proved = _reach(table, label, lines, r, sign, END_AT)
+    proved = _reach(table, label, lines, r, sign, inside, END_AT)
     if not proved and status != OPTIMAL:
         # Not deep enough in this corner: the deepest point is the best there is.
         status, j, length = _seek(table, label, work, r, -sign, EVERYTHING)
         if status != OPTIMAL:
             return BROKEN
         vertex_point(table, label, -1, 0.0, END_AT)
-        proved = _reach(table, label, lines, r, sign, END_AT)
+        proved = _reach(table, label, lines, r, sign, inside, END_AT)
     label[SIZE, LIKELY] = CUTS if proved or -sign * table[VALUE, r] > LIKELY_DEPTH + 2.0 * bound else here
-    if label[SIZE, LIKELY] == CUTS and purpose == SPLIT:
-        if not _find_edge(table, label, work, r, sign, status, j, length):
-            return BROKEN
+    if (
+        label[SIZE, LIKELY] == CUTS
+        and purpose == SPLIT
+        and not _find_edge(table, label, work, r, sign, status, j, length)
+    ):
+        return BROKEN
     return CUTS if proved else DOUBTFUL
 
 
@@ -214,7 +215,6 @@ def add_row(table, label, lines, system, work, line):
     r = append_row(table, label)
     label[ROW_VAR, r] = label[SIZE, DIM] + line
     express(table, label, lines[line], r)
-    table[WITNESS, r] = value_at(lines[line], table[WITNESS_AT])
     return r
 
 
@@ -228,35 +228,25 @@ def split_row(table, label, child_table, child_label, lines, work, r):
     """
     swap_rows(table, label, r, label[SIZE, N_BASIC])
     r = label[SIZE, N_BASIC]
-    dim, n_rows = label[SIZE, DIM], label[SIZE, N_ROWS]
-    sign = 1.0 if table[WITNESS, r] > 0.0 else -1.0
+    dim = label[SIZE, DIM]
+    line = lines[label[ROW_VAR, r] - dim]
+    sign = 1.0 if value_at(line, table[WITNESS_AT]) > 0.0 else -1.0
     j, length, tau = label[SIZE, EDGE], table[WORK, 0], table[WORK, 1]
-    entering = table[COLUMN + j]
-    step = length if table[VALUE, r] * sign >= 0.0 else 0.0
-    # SCRATCH and END_AT: the end of the edge on the other side, for the child
-    vertex_point(table, label, j, step, END_AT)
-    for i in range(r, n_rows):
-        table[SCRATCH, i] = table[VALUE, i] + step * entering[i]
-    step = length - step
-    if sign * (table[VALUE, r] + step * entering[r]) > DEEP:
-        vertex_point(table, label, j, step, POINT_AT)
-        for i in range(r, n_rows):
-            table[POINT, i] = table[VALUE, i] + step * entering[i]
-    elif sign * table[POINT, r] <= DEEP:
+    # END_AT: the end of the edge on the other side, for the child
+    theirs = length if table[VALUE, r] * sign >= 0.0 else 0.0
+    vertex_point(table, label, j, theirs, END_AT)
+    if sign * (table[VALUE, r] + (length - theirs) * table[COLUMN + j, r]) > DEEP:
+        vertex_point(table, label, j, length - theirs, POINT_AT)
+    elif sign * value_at(line, table[POINT_AT]) <= DEEP:
         for k in range(dim):
             table[POINT_AT, k] = table[WITNESS_AT, k]
-        for i in range(r, n_rows):
-            table[POINT, i] = table[WITNESS, i]
     pivot(table, label, r, j)
     work[PIVOTS] += 1
     label[SIZE, N_BASIC] += 1
     copy_cell(table, label, child_table, child_label)
     for k in range(dim):
         child_table[POINT_AT, k] = table[END_AT, k]
-        child_table[OTHER_AT, k] = table[OTHER_AT, k]
-    for i in range(r + 1, n_rows):
-        child_table[POINT, i] = table[SCRATCH, i]
-    move_witness(child_table, child_label, lines, OTHER_AT)
+        child_table[WITNESS_AT, k] = table[OTHER_AT, k]
     if sign > 0.0:
         negate_column(child_table, child_label, j)
     else:
@@ -271,12 +261,10 @@ def restrict_row(table, label, lines, work, r):
     """Make pending row r > 0 a constraint of the cell, after CUTS for RESTRICT."""
     swap_rows(table, label, r, label[SIZE, N_BASIC])
     r = label[SIZE, N_BASIC]
-    if table[WITNESS, r] <= 0.0:
-        move_witness(table, label, lines, OTHER_AT)
+    if value_at(lines[label[ROW_VAR, r] - label[SIZE, DIM]], table[WITNESS_AT]) <= 0.0:
+        move_witness(table, label, OTHER_AT)
     for k in range(label[SIZE, DIM]):
         table[POINT_AT, k] = table[WITNESS_AT, k]
-    for i in range(r, label[SIZE, N_ROWS]):
-        table[POINT, i] = table[WITNESS, i]
     status, j = OPTIMAL, -1
     if table[VALUE, r] < 0.0:
         status, j, _ = _seek(table, label, work, r, 1.0, 0.0)
@@ -302,7 +290,7 @@ def recentre(table, label, lines):
     for k in range(dim):
         table[OTHER_AT, k] = 0.5 * (table[WITNESS_AT, k] + table[WORK, k])
     if is_inside(table, label, lines, OTHER_AT):
-        move_witness(table, label, lines, OTHER_AT)
+        move_witness(table, label, OTHER_AT)
 
 
 @kernel
@@ -327,14 +315,15 @@ def rebuild(table, label, lines, work):
     for k in range(dim):
         table[OTHER_AT, k] = table[WITNESS_AT, k]
     unit_cube(table, label, cone)
-    move_witness(table, label, lines, OTHER_AT)
+    move_witness(table, label, OTHER_AT)
+    for k in range(dim):
+        table[POINT_AT, k] = table[WITNESS_AT, k]
     for i in range(n_rows):
         line = label[TODO, i] // 2
         r = append_row(table, label)
         label[ROW_VAR, r] = dim + line
         express(table, label, lines[line], r)
         if i >= n_basic:
-            table[WITNESS, r] = value_at(lines[line], table[WITNESS_AT])
             continue
         if label[TODO, i] % 2 == 1:
             negate_row(table, label, r)

@@ -44,10 +44,8 @@ END_AT = 3  # after CUTS, the vertex beyond it
 WORK = 4  # scratch
 UPPER = 5  # upper bound of each row's variable
 SCRATCH = 6
-POINT = 7  # values at POINT_AT
-WITNESS = 8  # values of pending rows at the witness, from their lines
-VALUE = 9  # values at the vertex
-COLUMN = 10
+VALUE = 7  # values at the vertex
+COLUMN = 8
 
 # Lines of a label block.
 ROW_VAR = 0
@@ -179,17 +177,15 @@ def drop_row(table, label, r):
 
 @kernel
 def express(table, label, line, i):
-    """Write the function on a line into row i, in terms of the nonbasic variables, with its value at the point."""
+    """Write the function on a line into row i, in terms of the nonbasic variables."""
     dim = label[SIZE, DIM]
     constant = line[line.shape[0] - EXTRA + CONSTANT]
-    for k in range(POINT, COLUMN + dim):
+    for k in range(VALUE, COLUMN + dim):
         table[k, i] = 0.0
-    at_point = constant
     for k in range(dim):
         c = line[k]
         if c == 0.0:
             continue
-        at_point += c * table[POINT_AT, k]
         p = label[PLACE, k]
         flipped = label[ROW_FLIP, p] if p >= 0 else label[COL_FLIP, -1 - p]
         if flipped:
@@ -201,7 +197,6 @@ def express(table, label, line, i):
         else:
             table[COLUMN - 1 - p, i] += c
     table[VALUE, i] += constant
-    table[POINT, i] = at_point
 
 
 @inlined

@@ -29,13 +29,11 @@ from regionenum.engine.dictionary.layout import (
     DIM,
     EXTRA,
     N_BASIC,
-    N_ROWS,
     PLACE,
     ROW_FLIP,
     ROW_VAR,
     SIZE,
     VALUE,
-    WITNESS,
     WITNESS_AT,
     WORK,
 )
@@ -114,13 +112,10 @@ def is_inside(table, label, lines, at):
 
 
 @inlined
-def move_witness(table, label, lines, at):
-    """Make the point in table line `at` the witness, and evaluate the pending rows there."""
-    dim = label[SIZE, DIM]
-    for k in range(dim):
+def move_witness(table, label, at):
+    """Make the point in table line `at` the witness."""
+    for k in range(label[SIZE, DIM]):
         table[WITNESS_AT, k] = table[at, k]
-    for i in range(label[SIZE, N_BASIC], label[SIZE, N_ROWS]):
-        table[WITNESS, i] = value_at(lines[label[ROW_VAR, i] - dim], table[WITNESS_AT])
 
 
 @inlined

@@ -28,10 +28,7 @@ INFEASIBLE = 1e-9
 @kernel
 def _coefficient(lines, dim, variable, flipped, k):
     """Coefficient k of a variable as a function of z."""
-    if variable < dim:
-        c = 1.0 if k == variable else 0.0
-    else:
-        c = lines[variable - dim, k]
+    c = (1.0 if k == variable else 0.0) if variable < dim else lines[variable - dim, k]
     return -c if flipped else c
 
 

@@ -162,10 +162,11 @@ def seek(table, label, r, sign, enough):
     AT_VERTEX : the present vertex has more than `enough`, and had from the start;
     PASSED : the end of the edge along column j, of that length, has more than `enough`, and the vertex, still its start,
         has not;
-    OPTIMAL : the maximum, at the present vertex, is at most `enough`; row r holds its dual multipliers;
+    OPTIMAL : the maximum, at the present vertex, is at most `enough`; row r holds the multipliers;
     FAILED : the pivot limit was met, or a bounded cell looked unbounded: rounding has spoilt the dictionary.
 
-    All of this as far as the dictionary goes, which rounds. Dantzig's rule; after 2 d + 8 steps without progress, Bland's rule, which cannot cycle.
+    All of this as far as the dictionary goes, which rounds. Dantzig's rule; after 2 d + 8 steps without progress, Bland's
+    rule, which cannot cycle.
     """
     dim = label[SIZE, DIM]
     stalled = 0

@@ -84,10 +84,10 @@ def _tight(table, label, r, lines):
 
 
 @kernel
-def _place(table, label, lines, point):
+def _place(table, label, point):
     for k in range(label[SIZE, DIM]):
         table[OTHER_AT, k] = point[k]
-    move_witness(table, label, lines, OTHER_AT)
+    move_witness(table, label, OTHER_AT)
 
 
 @kernel
@@ -161,7 +161,7 @@ def tight(cells, f, r, lines):
 
 
 def place(cells, f, point):
-    return _place(cells.tables[f], cells.labels[f], cells.lines, point)
+    return _place(cells.tables[f], cells.labels[f], point)
 
 
 def witness(cells, f, point):

@@ -2,8 +2,9 @@
 
 A test that ends in "does not cut" is proved by constraints of the cell that are tight, as `cells.tight` names them. Those
 of earlier layers and of the box hold in the whole subtree of the present cell of the layer before; cuts of the present
-layer, on the sides they have now, imply the answer again wherever in this subtree they are on the same sides. Cuts that are still open after the layer's first tests have slots, one bit each, so that checking a certificate
-takes two operations.
+layer, on the sides they have now, imply the answer again wherever in this subtree they are on the same sides. Cuts that
+are still open after the layer's first tests have slots, one bit each, so that checking a certificate takes two operations.
+A certificate of an answer that was doubtful is kept as such, and every use of it is counted as a doubt again.
 """
 
 from __future__ import annotations

@@ -8,9 +8,25 @@ between any two tests, and goes on from `walk.groups`.
 
 from __future__ import annotations
 
-from regionenum.engine.cells import BROKEN, CUTS, DOUBTFUL, NEGATIVE, NEW_LINE, POSITIVE, RESTRICT, SCREEN
+from regionenum.engine.cells import (
+    BROKEN,
+    CUTS,
+    DOUBTFUL,
+    NEGATIVE,
+    NEW_LINE,
+    POSITIVE,
+    RESTRICT,
+    SCREEN,
+    capacity,
+    copy,
+    drop,
+    has_room,
+    likely,
+    restrict,
+    test,
+    witness,
+)
 from regionenum.engine.cells import add as add_row
-from regionenum.engine.cells import capacity, copy, drop, has_room, likely, restrict, test, witness
 from regionenum.engine.counters import DOUBTFUL as DOUBTFUL_COUNT
 from regionenum.engine.counters import TESTS
 from regionenum.engine.policy import inlined, kernel

@@ -22,6 +22,8 @@ from regionenum.network.units import Floats, Ints
 
 TINY = 2.0**-1000
 """Added to a magnitude that is not 0: a share of the unit roundoff of it is more than all that can underflow."""
+LEAST = 2.0**-1070
+"""Added to a quotient that is not 0 but may come out as 0."""
 HOPELESS = 1e300
 """Relative error of what could overflow."""
 
@@ -119,18 +121,24 @@ def pull_back(tables, images, layer):
             continue
         scale = tables.errors.scale[u]
         row_error = at[before, ROW] + row
-        worst_one = max(worst_one, (abs(slope) * images.error_one[row_error] + gamma * size_one) / scale)
-        worst_linear = max(worst_linear, (abs(slope) * images.error_linear[row_error] + gamma * size_linear) / scale)
+        error_one = abs(slope) * images.error_one[row_error] + gamma * size_one
+        error_linear = abs(slope) * images.error_linear[row_error] + gamma * size_linear
+        # the quotient, too, must not vanish
+        if error_one > 0.0:
+            worst_one = max(worst_one, error_one / scale + LEAST)
+        if error_linear > 0.0:
+            worst_linear = max(worst_linear, error_linear / scale + LEAST)
         _add_unit(at, tables.weights, image, dim, one, layer, u - at[before, UNIT], row, slope, intercept)
-    error_one = images.error_one[at[layer, ROW] : at[layer + 1, ROW]]
-    error_linear = images.error_linear[at[layer, ROW] : at[layer + 1, ROW]]
+    bound_one = images.error_one[at[layer, ROW] : at[layer + 1, ROW]]
+    bound_linear = images.error_linear[at[layer, ROW] : at[layer + 1, ROW]]
     reach = tables.errors.reach[at[layer, ROW] : at[layer + 1, ROW]]
     if terms == 0:
         gamma = 0.0
     for n in range(n_rows):
-        error_one[n] = worst_one * reach[n] + gamma * abs(bias[n])
-        error_linear[n] = worst_linear * reach[n]
-    _copy_errors(tables, images, layer)
+        bound_one[n] = worst_one * reach[n] + gamma * abs(bias[n])
+        bound_linear[n] = worst_linear * reach[n]
+    if worst_one < HOPELESS:
+        _copy_errors(tables, images, layer)
 
 
 @kernel

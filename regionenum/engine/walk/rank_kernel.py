@@ -14,7 +14,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from regionenum.engine.policy import inlined, kernel
+from regionenum.engine.policy import kernel
 from regionenum.engine.tables import CUT, ROW, UNIT, UNIT_ROUNDOFF, Tables
 from regionenum.engine.walk.certificate_kernel import DECIDED_AT_ENTRY
 from regionenum.engine.walk.layer_kernel import branch, norm, read_row
@@ -50,7 +50,7 @@ def make_ranks(tables: Tables) -> Ranks:
     )
 
 
-@inlined
+@kernel
 def _outside(basis, rank, normal):
     """Subtract from `normal` its projection on the first `rank` rows of the basis; returns the length that is left."""
     for q in range(rank):
@@ -63,7 +63,7 @@ def _outside(basis, rank, normal):
     return norm(normal)
 
 
-@inlined
+@kernel
 def layer_rank(at, units, images, ranks, layer, bound):
     """Rank of the map to the output of `layer`, all of whose units are decided; returns (rank, doubtful decisions).
 

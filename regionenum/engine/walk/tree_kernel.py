@@ -12,9 +12,15 @@ DONE    the cell is a cell of this layer: its rank is found, it is counted, and 
 
 from __future__ import annotations
 
-from regionenum.engine.cells import BROKEN, CUTS, DOUBTFUL, LEAF, NEGATIVE, POSITIVE, SCREEN, SPLIT
-from regionenum.engine.cells import add as add_row
 from regionenum.engine.cells import (
+    BROKEN,
+    CUTS,
+    DOUBTFUL,
+    LEAF,
+    NEGATIVE,
+    POSITIVE,
+    SCREEN,
+    SPLIT,
     capacity,
     centre,
     drop,
@@ -27,6 +33,7 @@ from regionenum.engine.cells import (
     tight,
     witness,
 )
+from regionenum.engine.cells import add as add_row
 from regionenum.engine.counters import DOUBTFUL as DOUBTFUL_COUNT
 from regionenum.engine.counters import REUSED, TESTS
 from regionenum.engine.policy import inlined, kernel
