@@ -40,7 +40,7 @@ class DoesNotApplyError(Exception):
     """The text of a mutant is not in its file, or not once."""
 
 
-PROOFS = ("tests/test_proofs.py",)
+PROOFS = ("tests/test_proved_cells.py",)
 ROWS = ("tests/test_row_bounds.py",)
 NEARLY = ("tests/test_near_degenerate.py", "-k", "never_wrong or integers")
 SUBTREES = ("tests/test_subtrees.py",)
@@ -66,14 +66,14 @@ MUTANTS: tuple[Mutant, ...] = (
     ),
     Mutant(
         "the oracle misses edges between vertices with more facets than needed",
-        "tests/exact_oracle.py",
+        "tests/exact_cones.py",
         "if common.bit_count() < len(p) - len(self.lines) - 2:",
         "if common.bit_count() != len(p) - len(self.lines) - 2:",
         ORACLE,
     ),
     Mutant(
         "the oracle takes the upper piece at a breakpoint",
-        "tests/exact_oracle.py",
+        "tests/exact_cones.py",
         "        if not above:\n            return self, None\n        if not below:\n            return None, self",
         "        if not below:\n            return None, self\n        if not above:\n            return self, None",
         ORACLE,
@@ -221,15 +221,15 @@ MUTANTS: tuple[Mutant, ...] = (
     Mutant(
         "constants of pulled-back rows are exact",
         f"{WALK}/layer_kernel.py",
-        "error_one[n] = worst_one * reach[n] + gamma * abs(bias[n])",
-        "error_one[n] = 0.0",
+        "bound_one[n] = worst_one * reach[n] + gamma * abs(bias[n])",
+        "bound_one[n] = 0.0",
         ROWS,
     ),
     Mutant(
         "slopes of pulled-back rows are exact",
         f"{WALK}/layer_kernel.py",
-        "error_linear[n] = worst_linear * reach[n]",
-        "error_linear[n] = 0.0",
+        "bound_linear[n] = worst_linear * reach[n]",
+        "bound_linear[n] = 0.0",
         ROWS,
     ),
     Mutant(
@@ -242,15 +242,15 @@ MUTANTS: tuple[Mutant, ...] = (
     Mutant(
         "a bias is added without rounding",
         f"{WALK}/layer_kernel.py",
-        "error_one[n] = worst_one * reach[n] + gamma * abs(bias[n])",
-        "error_one[n] = worst_one * reach[n]",
+        "worst_one * reach[n] + gamma * abs(bias[n])",
+        "worst_one * reach[n]",
         ROWS,
     ),
     Mutant(
         "errors of the layer before are forgotten",
         f"{WALK}/layer_kernel.py",
-        "(abs(slope) * images.error_linear[row_error] + gamma * size_linear) / scale",
-        "(gamma * size_linear) / scale",
+        "error_linear = abs(slope) * images.error_linear[row_error] + gamma",
+        "error_linear = gamma",
         ROWS,
     ),
     Mutant(
@@ -347,8 +347,8 @@ MUTANTS: tuple[Mutant, ...] = (
     Mutant(
         "the child of a split has its parent's witness",
         f"{DICTIONARY}/cut_kernel.py",
-        "        child_table[OTHER_AT, k] = table[OTHER_AT, k]\n    for i in range(r + 1",
-        "        child_table[OTHER_AT, k] = table[WITNESS_AT, k]\n    for i in range(r + 1",
+        "child_table[WITNESS_AT, k] = table[OTHER_AT, k]",
+        "child_table[WITNESS_AT, k] = table[WITNESS_AT, k]",
         PROOFS,
     ),
     Mutant(
@@ -476,5 +476,33 @@ MUTANTS: tuple[Mutant, ...] = (
         "    return FLAT if slope <= 2.0 * error_linear else STEEP",
         "    return STEEP",
         ROWS,
+    ),
+    Mutant(
+        "every slope of the first layer is exact",
+        "regionenum/engine/tables.py",
+        "    return bool(single.all() and (np.abs(np.frexp(data)[0]) == 0.5).all())",
+        "    return True",
+        ROWS,
+    ),
+    Mutant(
+        "constants of the first layer are exact",
+        "regionenum/engine/tables.py",
+        "error = np.stack([terms * size, terms * slopes])",
+        "error = np.stack([0.0 * size, terms * slopes])",
+        ROWS,
+    ),
+    Mutant(
+        "the rows of the first layer do not round",
+        "regionenum/engine/tables.py",
+        "error = np.stack([terms * size, terms * slopes])",
+        "error = np.stack([terms * size, 0.0 * slopes])",
+        ROWS,
+    ),
+    Mutant(
+        "a unit of two breakpoints has the side of the last as its piece",
+        f"{WALK}/layer_kernel.py",
+        "            found += cut_side[k]",
+        "            found = cut_side[k]",
+        NEARLY,
     ),
 )

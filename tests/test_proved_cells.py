@@ -37,7 +37,8 @@ from regionenum.engine.cells import (
 from regionenum.engine.cells import test as outcome_of
 from regionenum.engine.dictionary import verbs  # noqa: F401  (registers them)
 from regionenum.engine.dictionary.layout import DictionaryCells, make_cells
-from tests.exact_oracle import Cone, Row, Space, domain_cone
+from tests.exact_cones import Cone, Row
+from tests.exact_oracle import Space, domain_cone
 
 # a smaller seed is no simpler
 BUDGET = settings(max_examples=300, phases=[Phase.explicit, Phase.generate], suppress_health_check=list(HealthCheck))
@@ -115,7 +116,9 @@ def walk(rng: np.random.Generator, dim: int, cone: bool) -> tuple[int, int]:
     begin(cells, 0, int(cone))
     known = [(0.0 if side else 1.0, np.eye(dim)[k] * (1 if side else -1)) for k in range(dim) for side in (0, 1)]
     known = [known[-1]] if cone else known
-    truth, true, on_line = unit_cube(dim), [], {}
+    truth = unit_cube(dim)
+    true: list[Exactly] = []
+    on_line: dict[int, Row] = {}
     n_proved = n_doubtful = 0
     for line in range(LINES):
         row = some_row(rng, dim, cone, known)
@@ -154,7 +157,7 @@ def walk(rng: np.random.Generator, dim: int, cone: bool) -> tuple[int, int]:
             if rng.random() < 0.5:
                 copy(cells, 1, 0)
                 is_positive = not is_positive
-        truth = above if is_positive else below
+        truth = above if is_positive or below is None else below
         true.append(row.true if is_positive else minus)
         on_line[line] = row.form if is_positive else opposite
         constant, normal = row.unscaled

@@ -55,7 +55,7 @@ def first_rows(problem: Problem) -> list[Form]:
     found = []
     for weights, bias in zip(dense(layer.weight), layer.bias, strict=True):
         row = fractions(weights)
-        slopes = [sum(map(Fraction.__mul__, row, column)) for column in zip(*directions, strict=True)]
+        slopes = [sum(map(Fraction.__mul__, row, column), Fraction()) for column in zip(*directions, strict=True)]
         constant = Fraction(bias) + sum(map(Fraction.__mul__, row, origin)) + sum(map(Fraction.__mul__, slopes, lower))
         linear = [a * b for a, b in zip(slopes, width, strict=True)]
         if chart.whole:
@@ -95,8 +95,8 @@ def check(one: int, constant: float, normal: np.ndarray, bounds: tuple[float, fl
 
 def check_sign(one: int, sign: int, true: Form) -> None:
     """By the least and the largest value on the cube; in the whole space t > 0 is all that is known to be so."""
-    low = true[0] + sum(min(v, 0) for v in true[1:])
-    high = true[0] + sum(max(v, 0) for v in true[1:])
+    low = true[0] + sum(min(v, Fraction()) for v in true[1:])
+    high = true[0] + sum(max(v, Fraction()) for v in true[1:])
     if sign == ALWAYS_ABOVE:
         assert low >= 0 < high
     elif sign == ALWAYS_BELOW:
