@@ -1,9 +1,9 @@
 """Do the tests notice? Each mutant is one wrong line: `python -m benchmarks.mutants [--list] [NAME ...]`.
 
-The working tree is copied to a temporary folder. There one mutant at a time replaces a text that occurs exactly once, its
-tests run with compiled kernels of their own, and the text is put back. A mutant is killed if its tests fail, or take longer
-than the time limit; otherwise it SURVIVED. The tests must pass on the copy as it is, or a death would prove nothing. Exits 1
-unless all are killed. A mutant of a kernel compiles for a minute or so.
+The mutants are listed in `mutant_table.py`. The working tree is copied to a temporary folder. There one mutant at a time
+replaces a text that occurs exactly once, its tests run, and the text is put back. Kernels are not compiled, so that a mutant
+of a kernel takes seconds. A mutant is killed if its tests fail, or take longer than the time limit; otherwise it SURVIVED. The
+tests must pass on the copy as it is, or a death would prove nothing. Exits 1 unless all are killed.
 """
 
 from __future__ import annotations
@@ -17,51 +17,16 @@ import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
+
+from benchmarks.mutant_table import MUTANTS, DoesNotApplyError, Mutant
 
 ROOT = Path(__file__).resolve().parent.parent
 NOT_COPIED = shutil.ignore_patterns(".git", ".venv*", "__pycache__", ".*_cache", ".hypothesis", "*.egg-info", "runs")
 
 PASSED, FAILED = 0, 1
 """Exit codes of pytest; all others mean that it did not get so far."""
-
-
-@dataclass(frozen=True)
-class Mutant:
-    """A text of a file, what replaces it, and the tests that must fail then.
-
-    Attributes
-    ----------
-    name : unique
-    file : path in the repository
-    text : occurs exactly once in the file
-    replacement : the wrong text
-    tests : arguments of pytest
-    kernels : whether the tests run compiled kernels
-    """
-
-    name: str
-    file: str
-    text: str
-    replacement: str
-    tests: tuple[str, ...]
-    kernels: bool = True
-
-    def apply(self, root: Path) -> str:
-        """Mutate the file below `root`, and return its content before."""
-        path = root / self.file
-        content = path.read_text() if path.exists() else ""
-        n = content.count(self.text)
-        if n != 1 or self.text == self.replacement:
-            raise DoesNotApplyError(f"{self.file} has {n} places like {self.text!r}; exactly one must be replaced")
-        path.write_text(content.replace(self.text, self.replacement))
-        return content
-
-
-class DoesNotApplyError(Exception):
-    """The text of a mutant is not in its file, or not once."""
 
 
 class Fate(StrEnum):
@@ -72,67 +37,6 @@ class Fate(StrEnum):
     DOES_NOT_APPLY = "DOES NOT APPLY"
     NO_TEST = "TESTS DO NOT PASS WITHOUT IT"
     NO_ANSWER = "TESTS DO NOT RUN"
-
-
-ORACLE = ("tests/test_exact_oracle.py",)
-GOLDEN = ("tests/test_groundtruth.py", "-k", "compiled and golden")
-
-MUTANTS: tuple[Mutant, ...] = (
-    Mutant(
-        "a breakpoint belongs to the upper piece",
-        "regionenum/network/units.py",
-        'np.searchsorted(np.asarray(self.breakpoints), z, side="left")',
-        'np.searchsorted(np.asarray(self.breakpoints), z, side="right")',
-        ("tests/test_network.py",),
-        kernels=False,
-    ),
-    Mutant(
-        "the fixed inputs of a box are free",
-        "regionenum/domain/box.py",
-        "free = np.flatnonzero(lower < upper)",
-        "free = np.flatnonzero(lower <= upper)",
-        ("tests/test_domain.py",),
-        kernels=False,
-    ),
-    Mutant(
-        "cells with two children are unsplit",
-        "regionenum/engine/walk/tally_kernel.py",
-        "if n == 1:",
-        "if n <= 2:",
-        GOLDEN,
-    ),
-    Mutant(
-        "cells are closed one layer too late",
-        "regionenum/engine/walk/tally_kernel.py",
-        "close_cells(tally, layer + 1)",
-        "close_cells(tally, layer + 2)",
-        GOLDEN,
-    ),
-    Mutant(
-        "the oracle misses edges between vertices with more facets than needed",
-        "tests/exact_cones.py",
-        "if common.bit_count() < len(p) - len(self.lines) - 2:",
-        "if common.bit_count() != len(p) - len(self.lines) - 2:",
-        ORACLE,
-        kernels=False,
-    ),
-    Mutant(
-        "the oracle takes the upper piece at a breakpoint",
-        "tests/exact_cones.py",
-        "        if not above:\n            return self, None\n        if not below:\n            return None, self",
-        "        if not below:\n            return None, self\n        if not above:\n            return self, None",
-        ORACLE,
-        kernels=False,
-    ),
-    Mutant(
-        "equal candidates of the oracle are two",
-        "tests/exact_oracle.py",
-        "if row not in group[:k]]",
-        "]",
-        ORACLE,
-        kernels=False,
-    ),
-)
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -181,15 +85,12 @@ class Nursery:
         except DoesNotApplyError as error:
             return Fate.DOES_NOT_APPLY, str(error)
         if mutant.tests not in self._healthy:
-            self._healthy[mutant.tests] = self._tested(mutant, self._folder / "kernels")
+            self._healthy[mutant.tests] = self._tested(mutant)
         code, why = self._healthy[mutant.tests]
         if code != PASSED:
             return Fate.NO_TEST, why
         with self._mutated(mutant):
-            # what a kernel was made of is not seen by every other kernel's cache
-            cache = self._folder / ("mutant" if "engine" in mutant.file else "kernels")
-            code, why = self._tested(mutant, cache)
-            shutil.rmtree(self._folder / "mutant", ignore_errors=True)
+            code, why = self._tested(mutant)
         if code not in (PASSED, FAILED, None):
             return Fate.NO_ANSWER, why
         return Fate.SURVIVED if code == PASSED else Fate.KILLED, why
@@ -197,28 +98,19 @@ class Nursery:
     @contextmanager
     def _mutated(self, mutant: Mutant) -> Iterator[None]:
         content = mutant.apply(self._root)
-        path = self._root / mutant.file
-        times = (ROOT / mutant.file).stat()
         try:
             yield
         finally:
-            path.write_text(content)
-            # numba's cache asks for the time of the file
-            os.utime(path, ns=(times.st_atime_ns, times.st_mtime_ns))
+            (self._root / mutant.file).write_text(content)
 
-    def _tested(self, mutant: Mutant, cache: Path) -> tuple[int | None, str]:
+    def _tested(self, mutant: Mutant) -> tuple[int | None, str]:
         """Exit code of pytest (None: too long) and the line that says most."""
         environment = os.environ | {
             "PYTHONPATH": str(self._root),
             "PYTHONDONTWRITEBYTECODE": "1",
-            "REGIONENUM_CACHE_DIR": str(cache),
+            "NUMBA_DISABLE_JIT": "1",
             "HYPOTHESIS_STORAGE_DIRECTORY": str(self._folder / "hypothesis"),
         }
-        if mutant.kernels and not cache.exists():
-            # as `make` does: numba may warn while it compiles, and warnings are errors in the tests
-            subprocess.run(
-                [sys.executable, "-m", "regionenum", "doctor"], cwd=self._root, env=environment, capture_output=True
-            )
         command = [
             sys.executable,
             "-m",
@@ -228,6 +120,9 @@ class Nursery:
             "-p",
             "no:cacheprovider",
             "--hypothesis-seed=0",
+            # NumPy warns of overflows, which compiled kernels and their bounds are made for
+            "-W",
+            "ignore::RuntimeWarning",
             *mutant.tests,
         ]
         try:

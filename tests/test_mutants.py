@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 
 from benchmarks import mutants
-from benchmarks.mutants import MUTANTS, ROOT, Mutant
+from benchmarks.mutant_table import MUTANTS, Mutant
+from benchmarks.mutants import ROOT
 
 LINE = "def double(x):\n    return x + x\n"
 TEST = "from line import double\n\ndef test():\n    assert double(3) == 6\n"
@@ -22,7 +23,7 @@ def repository(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def mutant(text: str, replacement: str) -> Mutant:
-    return Mutant("a wrong line", "line.py", text, replacement, ("test_line.py",), kernels=False)
+    return Mutant("a wrong line", "line.py", text, replacement, ("test_line.py",))
 
 
 def test_a_mutant_dies_of_a_test(repository: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -53,10 +54,11 @@ def test_fates(
     codes: tuple[int | None, ...],
     fate: str,
 ) -> None:
-    """By the exit codes of pytest on the copy and on the mutant; None: it took too long."""
+    """By the exit codes of pytest on the copy and on the mutant; None: it took too long. Kernels are not compiled."""
     seen: list[str] = []
 
-    def run(command: list[str], cwd: Path, timeout: float, **_: Any) -> subprocess.CompletedProcess[str]:
+    def run(command: list[str], cwd: Path, timeout: float, env: dict[str, str], **_: Any) -> subprocess.CompletedProcess[str]:
+        assert env["NUMBA_DISABLE_JIT"] == "1"
         code = codes[len(seen)]
         seen.append((cwd / "line.py").read_text())
         if code is None:

@@ -61,6 +61,11 @@ def judge(example: Example, engine: str = "compiled") -> Judgement:
         return Judgement(Verdict.REFUSED, message=str(error))
     if not result.complete:
         return Judgement(Verdict.REFUSED, message=f"incomplete after {LONGEST:g} s")
+    return judge_result(result, example)
+
+
+def judge_result(result: Result, example: Example) -> Judgement:
+    """Compare a complete result with the truth."""
     found, n_doubts = summary(result), doubts(result)
     if same(found, example.truth):
         return Judgement(Verdict.RIGHT, n_doubts, found)

@@ -1,0 +1,223 @@
+"""Bounds of rounding errors hold: rows of random hard networks, pulled back by the kernels, against rational arithmetic."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import strategies as st
+
+from regionenum.domain import Box, WholeSpace
+from regionenum.engine.interface import Problem
+from regionenum.engine.tables import CUT, ROW, UNIT, Tables, make_tables
+from regionenum.engine.walk.layer_kernel import (
+    ALWAYS_ABOVE,
+    ALWAYS_BELOW,
+    FLAT,
+    LEVEL_ZERO,
+    Images,
+    branch,
+    make_images,
+    pull_back,
+    read_cut,
+    read_difference,
+    read_row,
+    sign_on_cube,
+)
+from regionenum.engine.walk.rank_kernel import layer_rank, make_ranks
+from regionenum.network.units import ABSOLUTE, RELU, PiecewiseLinear, Units, leaky_relu
+from tests.hard_networks import FAMILIES, HARDTANH, Case, case_of, chain, gaussians, small
+from tests.oracles import dense, fractions, pivots
+
+# a smaller seed is no simpler
+BUDGET = settings(max_examples=60, phases=[Phase.explicit, Phase.generate], suppress_health_check=list(HealthCheck))
+
+NEVER_FLAT = (
+    leaky_relu(0.01),
+    leaky_relu(-1.0),
+    ABSOLUTE,
+    HARDTANH,
+    PiecewiseLinear((0.0,), (1.0, 1.0 / 3), (0.1, 0.1)),
+)
+
+Form = list[Fraction]
+"""A function of z: its constant, and its coefficients."""
+
+
+def first_rows(problem: Problem) -> list[Form]:
+    """Rows of the first layer and of the domain's constraints, as `tables.first_image` means them."""
+    layer, chart = problem.network.unit_layers[0], problem.chart
+    lower, width = (fractions(values) for values in chart.bounds)
+    directions = [fractions(row) for row in chart.directions.toarray()]
+    origin = fractions(chart.origin)
+    found = []
+    for weights, bias in zip(dense(layer.weight), layer.bias, strict=True):
+        row = fractions(weights)
+        slopes = [sum(map(Fraction.__mul__, row, column), Fraction()) for column in zip(*directions, strict=True)]
+        constant = Fraction(bias) + sum(map(Fraction.__mul__, row, origin)) + sum(map(Fraction.__mul__, slopes, lower))
+        linear = [a * b for a, b in zip(slopes, width, strict=True)]
+        if chart.whole:
+            found.append([-sum(linear, Fraction()), *(2 * v for v in linear), constant])
+        else:
+            found.append([constant, *linear])
+    return found
+
+
+def next_rows(tables: Tables, problem: Problem, images: Images, layer: int, rows: list[Form]) -> list[Form]:
+    """Rows of a layer, by the pieces that the units before it have."""
+    outputs = []
+    for u in range(tables.at[layer - 1, UNIT], tables.at[layer, UNIT]):
+        row, slope, intercept = branch(tables.units, images, u)
+        form = [Fraction(slope) * v for v in rows[row]]
+        form[tables.one] += Fraction(intercept)
+        outputs.append(form)
+    found = []
+    description = problem.network.unit_layers[layer]
+    for weights, bias in zip(dense(description.weight), description.bias, strict=True):
+        form = [Fraction()] * (tables.dim + 1)
+        form[tables.one] = Fraction(bias)
+        for w, output in zip(fractions(weights), outputs, strict=True):
+            if w:
+                form = [a + w * b for a, b in zip(form, output, strict=True)]
+        found.append(form)
+    return found
+
+
+def check(one: int, constant: float, normal: np.ndarray, bounds: tuple[float, float], true: Form) -> None:
+    """A row is within its bounds of the true one, and of its sign only what is true is said."""
+    off = [abs(Fraction(v) - t) for v, t in zip([constant, *normal.tolist()], true, strict=True)]
+    for bound, error in zip(bounds, (off[one], sum(off) - off[one]), strict=True):
+        assert not np.isfinite(bound) or error <= Fraction(bound)
+    check_sign(one, sign_on_cube(one, constant, normal, *bounds), true)
+
+
+def check_sign(one: int, sign: int, true: Form) -> None:
+    """By the least and the largest value on the cube; in the whole space t > 0 is all that is known to be so."""
+    low = true[0] + sum(min(v, Fraction()) for v in true[1:])
+    high = true[0] + sum(max(v, Fraction()) for v in true[1:])
+    if sign == ALWAYS_ABOVE:
+        assert low >= 0 < high
+    elif sign == ALWAYS_BELOW:
+        assert high <= 0
+    elif sign == LEVEL_ZERO:
+        assert not any(true)
+    elif sign != FLAT:
+        assert any(v for k, v in enumerate(true) if k != one)
+
+
+def never_flat(seed: int) -> Case:
+    """Deep networks no branch of which is 0, that cancel large constants, copy units, and copy with a factor or a bias."""
+    rng = np.random.default_rng(seed)
+    n_in, n = int(rng.integers(1, 4)), 3
+    w, b = gaussians(rng, n, n_in)
+    b = b + 2.0 ** rng.integers(0, 40, n)
+    layers = []
+    for _ in range(rng.integers(2, 6)):
+        layers.append(((w, b), Units.pointwise(NEVER_FLAT[rng.integers(len(NEVER_FLAT))], n)))
+        before = b
+        kind = rng.choice(["copies", "cancels", "sums"])
+        if kind == "copies":
+            w = np.eye(n)[rng.permutation(n)] * rng.choice([1.0, -2.0, 0.25, 2.0**20, 0.3], n)[:, None]
+            b = rng.standard_normal(n) * rng.choice([0.0, 0.0, 1.0], n)
+        else:
+            w, b = gaussians(rng, n, n) if kind == "sums" else small(rng, n, n)
+            if kind == "cancels":
+                b = -(w @ before)
+    lower = rng.standard_normal(n_in)
+    domain = WholeSpace() if rng.random() < 0.3 else Box(lower, lower + 1.0 + rng.random(n_in))
+    return chain(*layers), domain
+
+
+@pytest.mark.parametrize("family", ["never_flat", *FAMILIES])
+@BUDGET
+@given(seed=st.integers(0, 2**32 - 1))
+def test_rows_are_within_their_bounds(family: str, seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    problem = Problem.over(*(never_flat(seed) if family == "never_flat" else case_of(family, seed)))
+    tables = make_tables(problem)
+    images, normal, one = make_images(tables), np.zeros(tables.dim), tables.one
+    rows = first_rows(problem)
+    for layer, description in enumerate(problem.network.unit_layers):
+        if layer:
+            pull_back(tables, images, layer)
+            rows = next_rows(tables, problem, images, layer, rows)
+        start = tables.at[layer, ROW]
+        for n, true in enumerate(rows):
+            constant = read_row(tables.at, images.image, layer, n, normal)
+            check(one, constant, normal, (images.error_one[start + n], images.error_linear[start + n]), true)
+        for c in range(tables.at[layer, CUT], tables.at[layer + 1, CUT]):
+            if tables.cuts.unit[c] < 0:
+                continue
+            true = rows[tables.cuts.row[c]].copy()
+            true[one] -= Fraction(tables.cuts.value[c])
+            constant, *bounds = read_cut(tables.at, one, tables.cuts, images, layer, c, normal)
+            check(one, constant, normal, tuple(bounds), true)
+        for n, other in rng.integers(0, len(rows), (4, 2)):
+            true = [a - b for a, b in zip(rows[n], rows[other], strict=True)]
+            constant, *bounds = read_difference(tables.at, one, images, layer, n, other, normal)
+            check(one, constant, normal, tuple(bounds), true)
+        n_pieces = description.units.n_pieces
+        units = slice(tables.at[layer, UNIT], tables.at[layer + 1, UNIT])
+        images.piece[units] = rng.integers(0, n_pieces)
+
+
+@BUDGET
+@given(seed=st.integers(0, 2**32 - 1), dim=st.integers(1, 4), whole=st.booleans())
+def test_signs_on_the_cube_are_true_whatever_the_errors_were(seed: int, dim: int, whole: bool) -> None:
+    rng = np.random.default_rng(seed)
+    one = dim if whole else 0
+    for _ in range(30):
+        form = rng.choice([0.0, 1.0, rng.standard_normal()], dim + 1) * rng.standard_normal(dim + 1)
+        if whole:
+            form[0] = -form[1:-1].sum() / 2
+        else:
+            # the least or the largest value is about 0
+            form[0] = -(np.minimum(form[1:], 0) if rng.random() < 0.5 else np.maximum(form[1:], 0)).sum()
+        bounds = rng.choice([0.0, 2.0**-50, 2.0**-20], 2)
+        form[rng.integers(dim + 1)] += rng.choice([-1.0, 0.0, 1.0]) * rng.choice([*bounds, 2.0**-53]) * rng.random()
+        if rng.random() < 0.2:
+            form[np.arange(dim + 1) != one] *= rng.choice([0.0, bounds[1]])
+        true = [Fraction(v) for v in form]
+        k = rng.integers(dim + 1)
+        true[one] += int(rng.integers(-1, 2)) * Fraction(bounds[0])
+        if k != one:
+            true[k] += int(rng.integers(-1, 2)) * Fraction(bounds[1])
+        check_sign(one, sign_on_cube(one, form[0], form[1:].copy(), *bounds), true)
+
+
+def nearly_dependent(rng: np.random.Generator) -> np.ndarray:
+    """Rows of which each is a combination of those before, or off by a little, or the little by which two differ."""
+    dim, n = int(rng.integers(2, 5)), int(rng.integers(2, 5))
+    rows = rng.integers(-3, 4, (n, dim)).astype(float)
+    for k in range(1, n):
+        kind = rng.choice(["new", "combined", "off", "difference"])
+        if kind == "combined":
+            rows[k] = rng.integers(-2, 3, k) @ rows[:k]
+        elif kind == "off":
+            rows[k] = rows[k - 1]
+            rows[k, rng.integers(dim)] += 2.0 ** -rng.integers(8, 45)
+        elif kind == "difference":
+            rows[k] = rows[k - 1] - rows[k - 2]
+    return rows * 2.0 ** rng.integers(-60, 61, n)[:, None]
+
+
+@pytest.mark.parametrize("noisy", [False, True])
+@BUDGET
+@given(seed=st.integers(0, 2**32 - 1))
+def test_ranks_without_a_doubt_are_exact(noisy: bool, seed: int) -> None:
+    """On the positive side of every unit; with a box in no special place the rows themselves are rounded."""
+    rng = np.random.default_rng(seed)
+    for _ in range(10):
+        rows = nearly_dependent(rng)
+        n, dim = rows.shape
+        lower = rng.standard_normal(dim)
+        box = Box(lower, lower + 1.0 + rng.random(dim)) if noisy else Box(0.0, 1.0)
+        problem = Problem.over(chain(((rows, np.zeros(n)), Units.pointwise(RELU, n))), box)
+        tables = make_tables(problem)
+        images, ranks = make_images(tables), make_ranks(tables)
+        images.piece[:] = 1
+        ranks.order[:] = rng.permutation(n)
+        found, doubtful = layer_rank(tables.at, tables.units, images, ranks, 0, dim)
+        assert doubtful or found == len(pivots([row[1:] for row in first_rows(problem)]))
