@@ -57,7 +57,9 @@ def test_fates(
     """By the exit codes of pytest on the copy and on the mutant; None: it took too long. Kernels are not compiled."""
     seen: list[str] = []
 
-    def run(command: list[str], cwd: Path, timeout: float, env: dict[str, str], **_: Any) -> subprocess.CompletedProcess[str]:
+    def run(
+        command: list[str], cwd: Path, timeout: float, env: dict[str, str], **_: Any
+    ) -> subprocess.CompletedProcess[str]:
         assert env["NUMBA_DISABLE_JIT"] == "1"
         code = codes[len(seen)]
         seen.append((cwd / "line.py").read_text())
