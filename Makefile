@@ -7,7 +7,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 TORCH := torch==2.13.0
 
-# What `make coverage` runs: tests for which a minute is enough although kernels are not compiled.
+# What `make coverage` runs: tests that take minutes only although kernels are not compiled.
 TESTS ?= tests/test_near_degenerate.py $(wildcard tests/test_*_verbs.py tests/test_*_kernels.py)
 
 .PHONY: demo test test-openmpi test-slurm coverage lint types clean
