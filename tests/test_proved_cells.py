@@ -157,9 +157,9 @@ def walk(rng: np.random.Generator, dim: int, cone: bool) -> tuple[int, int]:
             if rng.random() < 0.5:
                 copy(cells, 1, 0)
                 is_positive = not is_positive
-        kept = above if is_positive or below is None else below
-        assert kept is not None
-        truth = kept
+        part = above if is_positive else below
+        assert part is not None
+        truth = part
         true.append(row.true if is_positive else minus)
         on_line[line] = row.form if is_positive else opposite
         constant, normal = row.unscaled
