@@ -178,7 +178,8 @@ def _only_at_apex(table, label, lines, r, sign, bound):
     residual = bound
     for k in range(dim):
         residual += abs(table[WORK, k]) * (0.5 if k < dim - 1 else 1.0)
-    if least <= 2.0 * residual:
+    # `_combine` left smaller multipliers out: with them the identity above would not hold
+    if least <= max(COST_TOL, 2.0 * residual):
         return False
     norm_r, norm_e = 0.0, 0.0
     e = table[WORK]
