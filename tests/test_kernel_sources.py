@@ -16,6 +16,7 @@ from numba.core.dispatcher import Dispatcher
 
 import regionenum
 from regionenum.engine import cells, policy
+from regionenum.engine.dictionary import verbs as _registered  # noqa: F401  (registers them)
 from regionenum.engine.dictionary.layout import DictionaryCells
 from regionenum.engine.walk.subtree_kernel import load, load_domain, pending_lines, witness_of
 from regionenum.engine.walk.tree_kernel import walk_tree

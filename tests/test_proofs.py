@@ -48,11 +48,11 @@ magnitudes = st.sampled_from([0, 0, 0, -40, 40, -300, 300, -1040, 1000])
 
 
 def empty_line(dim):
-    return np.zeros(-(-dim // 4) * 4 + EXTRA)
+    return np.zeros(-(-dim // 8) * 8 + EXTRA)
 
 
 def padded(point):
-    found = np.zeros(-(-len(point) // 4) * 4)
+    found = np.zeros(-(-len(point) // 8) * 8)
     found[: len(point)] = point
     return found
 
@@ -74,7 +74,7 @@ def test_every_value_of_a_scaled_line_is_within_its_bound(seed, dim, exponent, s
     if not normal.any():
         return
     row, wrong = Row(constant, normal), error * float(np.abs(normal).max())
-    line, pad = empty_line(dim), -(-dim // 4) * 4
+    line, pad = empty_line(dim), -(-dim // 8) * 8
     scaled_line(line, constant, normal, wrong)
     assert 0.5 <= np.abs(line[:dim]).max() < 1.0
     assert not line[dim:pad].any()
@@ -96,7 +96,7 @@ def test_the_bound_of_a_line_covers_what_the_order_of_a_sum_can_do():
     normal = np.array([1.0, 2.0**-53, -1.0])
     line = empty_line(3)
     scaled_line(line, 0.0, normal, 0.0)
-    assert line[4 + BOUND] >= 2.0**-53
+    assert line[8 + BOUND] >= 2.0**-53
 
 
 @given(seed=seeds, dim=st.integers(1, 5), n=st.integers(1, 6), depth=st.integers(2, 60))

@@ -12,6 +12,7 @@ from __future__ import annotations
 from regionenum.engine.cells import BROKEN, CUTS, DOUBTFUL, LEAF, NEGATIVE, POSITIVE, RESTRICT, SCREEN, SPLIT
 from regionenum.engine.dictionary.layout import (
     AGE,
+    BLOCK,
     BOUND,
     COL_FLIP,
     COL_VAR,
@@ -27,6 +28,7 @@ from regionenum.engine.dictionary.layout import (
     N_ROWS,
     OTHER_AT,
     PIVOTS,
+    PLACE,
     POINT_AT,
     ROW_FLIP,
     ROW_VAR,
@@ -54,6 +56,7 @@ from regionenum.engine.dictionary.simplex_kernel import (
     pivot,
     seek,
 )
+from regionenum.engine.lanes import copy8, load8, multiply_add8, splat8, store8, subtract8
 from regionenum.engine.policy import inlined, kernel
 
 DEEP = 1e-9
@@ -87,9 +90,9 @@ def _reach(table, label, lines, r, sign, inside, at):
     line = lines[label[ROW_VAR, r] - label[SIZE, DIM]]
     outside = sign * value_at(line, table[at])
     tau = 0.5 if outside >= 0.0 or inside <= 0.0 else 0.5 * (1.0 + inside / (inside - outside))
-    for k in range(label[SIZE, DIM]):
-        z = table[WITNESS_AT, k]
-        table[OTHER_AT, k] = z + tau * (table[at, k] - z)
+    for k in range(0, label[SIZE, DIM], BLOCK):
+        z = load8(table[WITNESS_AT], k)
+        store8(table[OTHER_AT], k, multiply_add8(splat8(tau), subtract8(load8(table[at], k), z), z))
     table[WORK, 1] = tau
     bound = line[line.shape[0] - EXTRA + BOUND]
     return -sign * value_at(line, table[OTHER_AT]) > bound and is_inside(table, label, lines, OTHER_AT)
@@ -244,9 +247,9 @@ def split_row(table, label, child_table, child_label, lines, work, r):
     work[PIVOTS] += 1
     label[SIZE, N_BASIC] += 1
     copy_cell(table, label, child_table, child_label)
-    for k in range(dim):
-        child_table[POINT_AT, k] = table[END_AT, k]
-        child_table[WITNESS_AT, k] = table[OTHER_AT, k]
+    for k in range(0, dim, BLOCK):
+        copy8(child_table[POINT_AT], k, table[END_AT])
+        copy8(child_table[WITNESS_AT], k, table[OTHER_AT])
     if sign > 0.0:
         negate_column(child_table, child_label, j)
     else:
@@ -279,16 +282,21 @@ def restrict_row(table, label, lines, work, r):
 def recentre(table, label, lines):
     """Move the witness half way to the centroid of the vertex and its neighbours, if that is proved to be inside."""
     dim = label[SIZE, DIM]
-    vertex_point(table, label, -1, 0.0, END_AT)
-    for k in range(dim):
-        table[WORK, k] = table[END_AT, k]
+    centroid, n_basic = table[WORK], label[SIZE, N_BASIC]
+    # of the basic variables, less their values at the vertex; END_AT holds the steps of the nonbasic ones
+    for b in range(0, n_basic, BLOCK):
+        store8(centroid, b, splat8(0.0))
     for j in range(dim):
         length, _ = edge(table, label, j, False)
-        vertex_point(table, label, j, length, OTHER_AT)
-        for k in range(dim):
-            table[WORK, k] += (table[OTHER_AT, k] - table[END_AT, k]) / (dim + 1)
+        step = length / (dim + 1)
+        table[END_AT, j] = step
+        for b in range(0, n_basic, BLOCK):
+            store8(centroid, b, multiply_add8(splat8(step), load8(table[COLUMN + j], b), load8(centroid, b)))
     for k in range(dim):
-        table[OTHER_AT, k] = 0.5 * (table[WITNESS_AT, k] + table[WORK, k])
+        p = label[PLACE, k]
+        z = table[VALUE, p] + centroid[p] if p >= 0 else table[END_AT, -1 - p]
+        flipped = label[ROW_FLIP, p] if p >= 0 else label[COL_FLIP, -1 - p]
+        table[OTHER_AT, k] = 0.5 * (table[WITNESS_AT, k] + (1.0 - z if flipped else z))
     if is_inside(table, label, lines, OTHER_AT):
         move_witness(table, label, OTHER_AT)
 

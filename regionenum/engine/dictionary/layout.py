@@ -14,9 +14,8 @@ line, or its negative if it is flipped.
 
 Memory: a cell is one block of float64 lines (`table`) and one of int64 lines (`label`), with one entry per row in most
 lines. A row of the dictionary is thus one position in all lines, a pivot adds multiples of contiguous lines, and its
-inner loop is as long as the number of rows. Lines are handled in blocks of eight (`BLOCK`), which a compiler unrolls
-into vector instructions; entries past the last row are zero up to a whole block. Only the arrays of one cell are passed
-from kernel to kernel.
+inner loop is as long as the number of rows. Lines are handled eight entries at a time (`engine/lanes.py`); entries past
+the last row are zero up to a whole block. Only the arrays of one cell are passed from kernel to kernel.
 
 What is in a table drifts with every pivot, and nothing is proved by it. The functions themselves are kept as they were
 given, in `DictionaryCells.lines`: one contiguous row for each hyperplane, scaled by a power of two to about length 1, with
@@ -30,10 +29,11 @@ from typing import NamedTuple
 
 import numpy as np
 
+from regionenum.engine.lanes import LANES, copy8, splat8, store8
 from regionenum.engine.policy import inlined, kernel
 from regionenum.network.units import Floats, Ints
 
-BLOCK = 8
+BLOCK = LANES
 
 # Lines of a table. The first ones have one entry per coordinate z_k (zero behind the last), the others one per row;
 # COLUMN + j holds the coefficients of the j-th nonbasic variable.
@@ -42,8 +42,8 @@ POINT_AT = 1  # another known point of the closure
 OTHER_AT = 2  # after CUTS, a point strictly inside and beyond the row tested
 END_AT = 3  # after CUTS, the vertex beyond it
 WORK = 4  # scratch
-UPPER = 5  # upper bound of each row's variable
-SCRATCH = 6
+SCRATCH = 5
+UPPER = 6  # upper bound of each row's variable
 VALUE = 7  # values at the vertex
 COLUMN = 8
 
@@ -59,9 +59,8 @@ LABELS = 7
 N_BASIC, N_ROWS, AGE, DIM, CONE, EDGE, LIKELY, FREE_LINE = 0, 1, 2, 3, 4, 5, 6, 7
 """Entries of SIZE: rows; pivots since the table was computed from the lines; d; whether the cell is a cone; after CUTS the
 column of the edge that crosses; after DOUBTFUL what is likely; the first line that neither this cell nor one below uses."""
-SIZES = 8
 
-# Of a line: the coefficients, zero up to a whole block of four, and behind them:
+# Of a line: the coefficients, zero up to a whole block, and behind them:
 CONSTANT, BOUND, EXTRA = 0, 1, 2
 """Every value of the function in the unit cube, computed as a dot product in any order, is within BOUND of the truth."""
 
@@ -86,7 +85,7 @@ def make_cells(n: int, dim: int, rows: int, lines: int, kept: int) -> Dictionary
     return DictionaryCells(
         tables=np.zeros((n, COLUMN + dim, width)),
         labels=np.zeros((n, LABELS, width), np.int64),
-        lines=np.zeros((lines, -(-dim // 4) * 4 + EXTRA)),
+        lines=np.zeros((lines, -(-dim // BLOCK) * BLOCK + EXTRA)),
         system=np.zeros((dim, 2 * dim + 1)),
         work=np.array([0, 0, kept]),
     )
@@ -122,20 +121,19 @@ def copy_cell(table, label, new_table, new_label):
     """Copy one cell."""
     dim, n_rows = label[SIZE, DIM], label[SIZE, N_ROWS]
     for k in range(UPPER, dim + COLUMN):
+        source, target = table[k], new_table[k]
         for b in range(0, n_rows, BLOCK):
-            for q in range(BLOCK):
-                new_table[k, b + q] = table[k, b + q]
-    for i in range(n_rows):
-        new_label[ROW_VAR, i] = label[ROW_VAR, i]
-        new_label[ROW_FLIP, i] = label[ROW_FLIP, i]
-    for j in range(dim):
-        new_table[WITNESS_AT, j] = table[WITNESS_AT, j]
-        new_table[POINT_AT, j] = table[POINT_AT, j]
-        new_label[COL_VAR, j] = label[COL_VAR, j]
-        new_label[COL_FLIP, j] = label[COL_FLIP, j]
-        new_label[PLACE, j] = label[PLACE, j]
-    for k in range(SIZES):
-        new_label[SIZE, k] = label[SIZE, k]
+            copy8(target, b, source)
+    for b in range(0, n_rows, BLOCK):
+        copy8(new_label[ROW_VAR], b, label[ROW_VAR])
+        copy8(new_label[ROW_FLIP], b, label[ROW_FLIP])
+    for b in range(0, dim, BLOCK):
+        copy8(new_table[WITNESS_AT], b, table[WITNESS_AT])
+        copy8(new_table[POINT_AT], b, table[POINT_AT])
+        copy8(new_label[COL_VAR], b, label[COL_VAR])
+        copy8(new_label[COL_FLIP], b, label[COL_FLIP])
+        copy8(new_label[PLACE], b, label[PLACE])
+    copy8(new_label[SIZE], 0, label[SIZE])
 
 
 @inlined
@@ -144,8 +142,7 @@ def append_row(table, label):
     i = label[SIZE, N_ROWS]
     if i % BLOCK == 0:
         for k in range(UPPER, table.shape[0]):
-            for q in range(BLOCK):
-                table[k, i + q] = 0.0
+            store8(table[k], i, splat8(0.0))
     table[UPPER, i] = np.inf
     label[ROW_FLIP, i] = 0
     label[SIZE, N_ROWS] = i + 1

@@ -20,6 +20,7 @@ from __future__ import annotations
 import math
 
 from regionenum.engine.dictionary.layout import (
+    BLOCK,
     BOUND,
     COL_FLIP,
     COL_VAR,
@@ -38,6 +39,7 @@ from regionenum.engine.dictionary.layout import (
     WORK,
 )
 from regionenum.engine.dictionary.simplex_kernel import COST_TOL
+from regionenum.engine.lanes import add8, copy8, larger8, load8, multiply8, multiply_add8, splat8, store8, sum8
 from regionenum.engine.policy import inlined, kernel
 from regionenum.engine.tables import UNIT_ROUNDOFF
 
@@ -78,10 +80,10 @@ def scaled_line(line, constant, normal, error):
 def value_at(line, point):
     """Value of the function on a line at a point of the cube, to within its BOUND; `point` is 0 behind its last entry."""
     pad = line.shape[0] - EXTRA
-    value = line[pad + CONSTANT]
-    for k in range(pad):
-        value += line[k] * point[k]
-    return value
+    total = multiply8(load8(line, 0), load8(point, 0))
+    for k in range(BLOCK, pad, BLOCK):
+        total = multiply_add8(load8(line, k), load8(point, k), total)
+    return line[pad + CONSTANT] + sum8(total)
 
 
 @inlined
@@ -114,8 +116,8 @@ def is_inside(table, label, lines, at):
 @inlined
 def move_witness(table, label, at):
     """Make the point in table line `at` the witness."""
-    for k in range(label[SIZE, DIM]):
-        table[WITNESS_AT, k] = table[at, k]
+    for k in range(0, label[SIZE, DIM], BLOCK):
+        copy8(table[WITNESS_AT], k, table[at])
 
 
 @inlined
@@ -123,8 +125,8 @@ def _combine(table, label, lines, r, sign):
     """Write f of "does not reach" for h = sign * row r into table line WORK; returns (f_0, bound on the error of f)."""
     dim, pad = label[SIZE, DIM], lines.shape[1] - EXTRA
     line, f = lines[label[ROW_VAR, r] - dim], table[WORK]
-    for k in range(pad):
-        f[k] = sign * line[k]
+    for k in range(0, pad, BLOCK):
+        store8(f, k, multiply8(splat8(sign), load8(line, k)))
     constant, bound = sign * line[pad + CONSTANT], line[pad + BOUND]
     for j in range(dim):
         multiplier = -sign * table[COLUMN + j, r]
@@ -136,8 +138,8 @@ def _combine(table, label, lines, r, sign):
         if label[COL_FLIP, j] == 1:
             multiplier = -multiplier
         constant += multiplier * line[pad + CONSTANT]
-        for k in range(pad):
-            f[k] += multiplier * line[k]
+        for k in range(0, pad, BLOCK):
+            store8(f, k, multiply_add8(splat8(multiplier), load8(line, k), load8(f, k)))
     return constant, bound
 
 
@@ -145,9 +147,10 @@ def _combine(table, label, lines, r, sign):
 def does_not_reach(table, label, lines, r, sign):
     """Whether sign * row r is proved to be negative on the cell, by the multipliers that the row has in the dictionary."""
     constant, bound = _combine(table, label, lines, r, sign)
-    top = constant
-    for k in range(label[SIZE, DIM]):
-        top += max(table[WORK, k], 0.0)
+    ups = splat8(0.0)
+    for k in range(0, label[SIZE, DIM], BLOCK):
+        ups = add8(ups, larger8(load8(table[WORK], k), splat8(0.0)))
+    top = constant + sum8(ups)
     if top + bound <= 0.0:
         return True
     return label[SIZE, CONE] == 1 and top <= 1e-6 and _only_at_apex(table, label, lines, r, sign, bound)

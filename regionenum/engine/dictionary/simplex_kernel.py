@@ -28,6 +28,25 @@ from regionenum.engine.dictionary.layout import (
     UPPER,
     VALUE,
 )
+from regionenum.engine.lanes import (
+    absolute8,
+    add8,
+    at_most8,
+    counted8,
+    divide8,
+    larger8,
+    least8,
+    load8,
+    lowest8,
+    multiply8,
+    multiply_add8,
+    negate8,
+    smaller8,
+    splat8,
+    store8,
+    subtract8,
+    where_less8,
+)
 from regionenum.engine.policy import kernel
 
 PIVOT_TOL = 1e-10
@@ -57,13 +76,13 @@ def pivot(table, label, r, j):
         factor = -line[r] * inverse
         if factor == 0.0:
             continue
+        factors = splat8(factor)
         for b in range(0, n_rows, BLOCK):
-            for q in range(BLOCK):
-                line[b + q] += factor * entering[b + q]
+            store8(line, b, multiply_add8(factors, load8(entering, b), load8(line, b)))
         line[r] = factor
+    inverses = splat8(inverse)
     for b in range(0, n_rows, BLOCK):
-        for q in range(BLOCK):
-            entering[b + q] *= inverse
+        store8(entering, b, multiply8(inverses, load8(entering, b)))
     entering[r] = inverse
     label[ROW_VAR, r], label[COL_VAR, j] = label[COL_VAR, j], label[ROW_VAR, r]
     label[ROW_FLIP, r], label[COL_FLIP, j] = label[COL_FLIP, j], label[ROW_FLIP, r]
@@ -90,9 +109,10 @@ def flip_row(table, label, i):
 def flip_column(table, label, j):
     """Move the vertex to the other bound of the nonbasic coordinate of column j: t_j becomes 1 - t_j."""
     line, values = table[COLUMN + j], table[VALUE]
-    for i in range(label[SIZE, N_ROWS]):
-        values[i] += line[i]
-        line[i] = -line[i]
+    for b in range(0, label[SIZE, N_ROWS], BLOCK):
+        step = load8(line, b)
+        store8(values, b, add8(load8(values, b), step))
+        store8(line, b, negate8(step))
     label[COL_FLIP, j] ^= 1
 
 
@@ -101,8 +121,7 @@ def negate_column(table, label, j):
     """Turn the nonbasic slack of column j into its negative: the other side of its hyperplane."""
     line = table[COLUMN + j]
     for b in range(0, label[SIZE, N_ROWS], BLOCK):
-        for q in range(BLOCK):
-            line[b + q] = -line[b + q]
+        store8(line, b, negate8(load8(line, b)))
     label[COL_FLIP, j] ^= 1
 
 
@@ -123,20 +142,26 @@ def edge(table, label, j, bland):
     """
     m = label[SIZE, N_BASIC]
     values, line, upper, ratios = table[VALUE], table[COLUMN + j], table[UPPER], table[SCRATCH]
-    length = np.inf
+    zero, tolerance, never, end = splat8(0.0), splat8(PIVOT_TOL), splat8(np.inf), splat8(float(m))
+    shortest = never
     for b in range(0, m, BLOCK):
-        for q in range(BLOCK):
-            c = line[b + q]
-            room = values[b + q] if c < 0.0 else upper[b + q] - values[b + q]
-            ratios[b + q] = max(room, 0.0) / abs(c) if abs(c) > PIVOT_TOL else np.inf
-    for i in range(m):
-        length = min(length, ratios[i])
+        c, value = load8(line, b), load8(values, b)
+        room = where_less8(c, zero, value, subtract8(load8(upper, b), value))
+        size = absolute8(c)
+        ratio = where_less8(tolerance, size, divide8(larger8(room, zero), size), never)
+        ratio = where_less8(counted8(b), end, ratio, never)
+        store8(ratios, b, ratio)
+        shortest = smaller8(shortest, ratio)
+    length = least8(shortest)
     own = 1.0 if label[COL_VAR, j] < label[SIZE, DIM] else np.inf
     if own <= length:
         return own, -1
     best, row = -1.0, -1
-    for i in range(m):
-        if ratios[i] <= length + TIE:
+    for b in range(0, m, BLOCK):
+        ties = at_most8(load8(ratios, b), splat8(length + TIE))
+        while ties != 0:
+            i = b + lowest8(ties)
+            ties &= ties - 1
             merit = 1.0 / (2.0 + label[ROW_VAR, i]) if bland else abs(line[i])
             if merit > best:
                 best, row = merit, i
