@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import numba
-from llvmlite.binding import get_host_cpu_features, get_host_cpu_name
+from llvmlite.binding import Linkage, get_host_cpu_features, get_host_cpu_name
 from numba.core import config
 from numba.core.codegen import CPUCodeLibrary
 
@@ -116,9 +116,14 @@ _optimise = CPUCodeLibrary._optimize_final_module
 def _optimise_outermost(library: Any) -> None:
     """Optimise what Python calls, with all that it calls; not once more each of those for itself.
 
-    Otherwise a kernel would be optimised again in everything that contains it, which takes twice as long in all.
+    Otherwise a kernel would be optimised again in everything that contains it, which takes twice as long in all. What is
+    called becomes private to the caller's module: symbols that many modules define go to the one that was loaded first,
+    which may be one that was not optimised; and arguments that a private function does not use need not be passed.
     """
     if _Depth.now <= 1:
+        for function in library._final_module.functions:
+            if function.linkage == Linkage.linkonce_odr and not function.is_declaration:
+                function.linkage = "internal"
         _optimise(library)
 
 

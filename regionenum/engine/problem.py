@@ -10,9 +10,9 @@ from regionenum.exact.ranks import independent_columns
 from regionenum.network.layers import Network
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Problem:
-    """A network over a domain.
+    """A network over a domain; equal to nothing but itself.
 
     Attributes
     ----------

@@ -20,6 +20,7 @@ mention them: their sides are put in when one is started (`CompiledExplorer.star
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from functools import lru_cache
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -103,8 +104,9 @@ class Tables(NamedTuple):
     first_error: Floats  # (2, n_rows) their bounds, as in Images
 
 
+@lru_cache(maxsize=1)
 def make_tables(problem: Problem) -> Tables:
-    """Flatten a problem."""
+    """Flatten a problem; those of the last one are kept, since nothing writes to them."""
     layers = problem.network.unit_layers
     functions = list(dict.fromkeys(f for layer in layers for f in layer.units.functions))
     packed = [_packed_weight(layer) for layer in layers[1:]]
@@ -300,12 +302,16 @@ def _increasing(unit: Ints) -> Ints:
 
 def _twins(layer: Layer) -> Ints:
     """For each row that a unit reads, in groups: position in the group of the first row that is the same function."""
-    units, csr = layer.units, sp.csr_array(layer.weight)
+    units = layer.units
+    position = np.arange(len(units.rows)) - np.repeat(units.indptr[:-1], np.diff(units.indptr))
+    maxima = np.flatnonzero((units.function_of == MAXIMUM) & (units.n_pieces > 1))
+    if not len(maxima):
+        return position
+    csr = sp.csr_array(layer.weight)
     csr.eliminate_zeros()
     csr.sort_indices()
-    position = np.arange(len(units.rows)) - np.repeat(units.indptr[:-1], np.diff(units.indptr))
     names: dict[int, tuple[bytes, bytes, float]] = {}
-    for u in np.flatnonzero((units.function_of == MAXIMUM) & (units.n_pieces > 1)):
+    for u in maxima:
         first: dict[tuple[bytes, bytes, float], int] = {}
         for m in range(units.indptr[u], units.indptr[u + 1]):
             row = int(units.rows[m])
