@@ -167,6 +167,13 @@ def restrict(cells, f, r):
     return True
 
 
+def force(cells, f, r, side, point, sure):
+    rises = cells.rows[f, r, SLOPE] > 0.0
+    _cut_off(cells, f, r, LOW if rises == (side == POSITIVE) else HIGH)
+    cells.at[f, WITNESS] = point[0]
+    return _drop(cells, f, r)
+
+
 def drop(cells, f, r):
     return _drop(cells, f, r)
 
@@ -208,6 +215,10 @@ def witness(cells, f, point):
     point[0] = cells.at[f, WITNESS]
 
 
+def is_sure(cells, f):
+    return True
+
+
 def centre(cells, f):
     cells.at[f, WITNESS] = 0.5 * (cells.at[f, LOW] + cells.at[f, HIGH])
 
@@ -223,6 +234,7 @@ register(
     likely,
     split,
     restrict,
+    force,
     drop,
     n_pending,
     pending,
@@ -231,5 +243,6 @@ register(
     tight,
     place,
     witness,
+    is_sure,
     centre,
 )

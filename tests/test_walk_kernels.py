@@ -165,7 +165,7 @@ def test_children_are_added_up_when_no_more_can_come():
         images.piece[at : at + 2] = images.cut_side[at : at + 2] = pieces
         if layer:
             pull_back(tables, images, layer)
-        count_cell(tables.at, tables.units, images, walk.ranks, tally, layer)
+        assert count_cell(tables.at, tables.units, images, walk.ranks, tally, walk.questions, layer)
 
     cell(0, 1, 1)  # rank 2, with three children
     cell(1, 1, 1)

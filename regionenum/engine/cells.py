@@ -18,6 +18,10 @@ NEGATIVE, POSITIVE  the row does not cut: proved, whatever was rounded. On the o
 CUTS                both open sides meet the cell, by a point in the interior of each, proved likewise.
 DOUBTFUL            rounding could have made the answer. `likely` is what float64 says.
 BROKEN              no answer: rounding has spoilt the representation beyond its means.
+
+What is DOUBTFUL or BROKEN can be asked elsewhere, in exact arithmetic. Where the answer is CUTS, `force` carries it out: the
+cell is then a part of the one before, whatever float64 sees of it. A cell may have points only where float64 numbers are too
+coarse to prove it. Its witness is then *unsure*, and proves nothing.
 """
 
 from __future__ import annotations
@@ -34,6 +38,8 @@ Function = TypeVar("Function", bound=Callable[..., Any])
 
 NEGATIVE, POSITIVE, CUTS, DOUBTFUL, BROKEN = 0, 1, 2, 3, 4
 """Outcomes of a test; the first two are also the sides of a cut, in results as well."""
+ZERO = 5
+"""Beside these an exact answer: the row is 0 everywhere."""
 
 SCREEN, SPLIT, LEAF, RESTRICT = 0, 1, 2, 3
 """What a test is for.
@@ -211,6 +217,21 @@ def restrict(cells, f, r):
 
 
 @verb
+def force(cells, f, r, side, point, sure):
+    """Make cell f its part on one side of pending row r, which is known to be not empty, whatever `test` says.
+
+    Parameters
+    ----------
+    side : int
+        NEGATIVE or POSITIVE.
+    point : (d,) float64
+        The witness of the part.
+    sure : int
+        Whether that is strictly inside.
+    """
+
+
+@verb
 def drop(cells, f, r):
     """Forget pending row r; the last one takes its position."""
 
@@ -273,12 +294,22 @@ def tight(cells, f, r, lines):
 
 @verb
 def place(cells, f, point):
-    """Make a point the witness: one that is inside all constraints there will be."""
+    """Make a point the witness, and sure: one that is inside the cell, and all constraints there will be."""
 
 
 @verb
 def witness(cells, f, point):
-    """Write the witness to `point`: strictly inside, and proved to be, unless a decision was doubtful."""
+    """Write the witness to `point`: strictly inside, and proved to be, unless a decision was doubtful or it is unsure."""
+
+
+@verb
+def is_sure(cells, f):
+    """Whether the witness is known to be strictly inside.
+
+    Returns
+    -------
+    bool
+    """
 
 
 @verb

@@ -36,6 +36,8 @@ class Counters:
     reused: int = _counter("tests answered by a certificate kept from an earlier test")
     doubtful: int = _counter("decisions that no bound on rounding errors proves: rounding could have made them")
     doubtful_ranks: int = _counter("decisions about a rank for which the same holds")
+    resolved: int = _counter("decisions in doubt that exact arithmetic made")
+    overturned: int = _counter("of those, decisions that float64 alone would have made otherwise")
 
     @classmethod
     def of(cls, counts: Ints) -> Counters:
@@ -53,5 +55,5 @@ COUNTERS = tuple(Counter(f.name, f.metadata["meaning"]) for f in fields(Counters
 
 N_COUNTERS = len(COUNTERS)
 
-TESTS, LPS, PIVOTS, REUSED, DOUBTFUL, DOUBTFUL_RANKS, *_ = range(N_COUNTERS)
+TESTS, LPS, PIVOTS, REUSED, DOUBTFUL, DOUBTFUL_RANKS, RESOLVED, OVERTURNED = range(N_COUNTERS)
 """Places in an array of counts."""

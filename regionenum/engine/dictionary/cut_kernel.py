@@ -33,6 +33,7 @@ from regionenum.engine.dictionary.layout import (
     ROW_FLIP,
     ROW_VAR,
     SIZE,
+    SURE,
     TODO,
     VALUE,
     WITNESS_AT,
@@ -45,7 +46,7 @@ from regionenum.engine.dictionary.layout import (
     vertex_point,
 )
 from regionenum.engine.dictionary.proof_kernel import does_not_reach, has_drifted, is_inside, move_witness, value_at
-from regionenum.engine.dictionary.renew_kernel import INFEASIBLE, renew
+from regionenum.engine.dictionary.renew_kernel import renew
 from regionenum.engine.dictionary.simplex_kernel import (
     FAILED,
     OPTIMAL,
@@ -100,7 +101,7 @@ def _reach(table, label, lines, r, sign, inside, at):
 
 @kernel
 def _leave(table, label, lines, work, r):
-    """Move a witness that lies on the hyperplane of row r off it: CUTS if it is off now, else an outcome of the test."""
+    """Move a witness that lies on the hyperplane of row r, or is unsure: CUTS if it is sure and off now, else an outcome."""
     line = lines[label[ROW_VAR, r] - label[SIZE, DIM]]
     for side in range(2):
         sign = 1.0 if side == 0 else -1.0
@@ -117,7 +118,7 @@ def _leave(table, label, lines, work, r):
         if sign * value_at(line, table[OTHER_AT]) > bound and is_inside(table, label, lines, OTHER_AT):
             move_witness(table, label, OTHER_AT)
             return CUTS
-    label[SIZE, LIKELY] = NEGATIVE
+    label[TODO, LIKELY] = NEGATIVE
     return DOUBTFUL
 
 
@@ -150,7 +151,7 @@ def _attempt(table, label, lines, work, r, purpose):
     line = lines[label[ROW_VAR, r] - label[SIZE, DIM]]
     bound = line[line.shape[0] - EXTRA + BOUND]
     inside = value_at(line, table[WITNESS_AT])
-    if abs(inside) <= bound:
+    if abs(inside) <= bound or label[SIZE, SURE] == 0:
         outcome = _leave(table, label, lines, work, r)
         if outcome != CUTS:
             return outcome
@@ -182,9 +183,9 @@ def _attempt(table, label, lines, work, r, purpose):
             return BROKEN
         vertex_point(table, label, -1, 0.0, END_AT)
         proved = _reach(table, label, lines, r, sign, inside, END_AT)
-    label[SIZE, LIKELY] = CUTS if proved or -sign * table[VALUE, r] > LIKELY_DEPTH + 2.0 * bound else here
+    label[TODO, LIKELY] = CUTS if proved or -sign * table[VALUE, r] > LIKELY_DEPTH + 2.0 * bound else here
     if (
-        label[SIZE, LIKELY] == CUTS
+        label[TODO, LIKELY] == CUTS
         and purpose == SPLIT
         and not _find_edge(table, label, work, r, sign, status, j, length)
     ):
@@ -205,8 +206,8 @@ def test_row(table, label, lines, system, work, r, purpose):
             return outcome
         if outcome == DOUBTFUL and (label[SIZE, AGE] == 0 or not has_drifted(table, label, lines, r)):
             return outcome
-        if not renew(table, label, lines, system) and not rebuild(table, label, lines, work):
-            return BROKEN
+        if not renew(table, label, lines, system):
+            rebuild(table, label, lines, work)
         is_fresh = True
 
 
@@ -250,6 +251,7 @@ def split_row(table, label, child_table, child_label, lines, work, r):
     for k in range(0, dim, BLOCK):
         copy8(child_table[POINT_AT], k, table[END_AT])
         copy8(child_table[WITNESS_AT], k, table[OTHER_AT])
+    child_label[SIZE, SURE] = 1
     if sign > 0.0:
         negate_column(child_table, child_label, j)
     else:
@@ -279,6 +281,29 @@ def restrict_row(table, label, lines, work, r):
 
 
 @kernel
+def force_row(table, label, lines, work, r, side, point, sure):
+    """Make pending row r > 0, or < 0 by `side`, a constraint, and a point the witness.
+
+    The vertex is brought to that side, if it can be. If not the dictionary is no vertex of the cell: tests are then less likely
+    to prove anything, but what they prove is proved by the lines.
+    """
+    swap_rows(table, label, r, label[SIZE, N_BASIC])
+    r = label[SIZE, N_BASIC]
+    if side == NEGATIVE:
+        negate_row(table, label, r)
+    for k in range(label[SIZE, DIM]):
+        table[WITNESS_AT, k] = point[k]
+        table[POINT_AT, k] = point[k]
+    label[SIZE, SURE] = sure
+    if table[VALUE, r] < 0.0:
+        status, j, _ = _seek(table, label, work, r, 1.0, 0.0)
+        if status == PASSED:
+            pivot(table, label, r, j)
+            work[PIVOTS] += 1
+    label[SIZE, N_BASIC] += 1
+
+
+@kernel
 def recentre(table, label, lines):
     """Move the witness half way to the centroid of the vertex and its neighbours, if that is proved to be inside."""
     dim = label[SIZE, DIM]
@@ -305,7 +330,7 @@ def recentre(table, label, lines):
 def rebuild(table, label, lines, work):
     """Make the dictionary again from nothing but its constraints and its witness, one constraint after the other.
 
-    The witness, which is inside all of them, shows that there is a vertex. Returns False if none is found even so.
+    Where no vertex is found, as in `force_row`, the constraints are there even so.
     """
     dim, n_basic, n_rows, cone = label[SIZE, DIM], label[SIZE, N_BASIC], label[SIZE, N_ROWS], label[SIZE, CONE]
     # There are as many coordinates among the rows as hyperplanes among the columns: n_basic constraints.
@@ -322,8 +347,10 @@ def rebuild(table, label, lines, work):
         label[TODO, i] = 2 * (label[ROW_VAR, i] - dim)
     for k in range(dim):
         table[OTHER_AT, k] = table[WITNESS_AT, k]
+    sure = label[SIZE, SURE]
     unit_cube(table, label, cone)
     move_witness(table, label, OTHER_AT)
+    label[SIZE, SURE] = sure
     for k in range(dim):
         table[POINT_AT, k] = table[WITNESS_AT, k]
     for i in range(n_rows):
@@ -337,10 +364,7 @@ def rebuild(table, label, lines, work):
             negate_row(table, label, r)
         if table[VALUE, r] < 0.0:
             status, j, _ = _seek(table, label, work, r, 1.0, 0.0)
-            if status == FAILED or (status == OPTIMAL and table[VALUE, r] < -INFEASIBLE):
-                return False
             if status == PASSED:
                 pivot(table, label, r, j)
                 work[PIVOTS] += 1
         label[SIZE, N_BASIC] += 1
-    return True

@@ -56,9 +56,11 @@ PLACE = 4  # of each coordinate: its row, or -1 - its column while it is nonbasi
 SIZE = 5  # entries as below
 TODO = 6  # scratch
 LABELS = 7
-N_BASIC, N_ROWS, AGE, DIM, CONE, EDGE, LIKELY, FREE_LINE = 0, 1, 2, 3, 4, 5, 6, 7
-"""Entries of SIZE: rows; pivots since the table was computed from the lines; d; whether the cell is a cone; after CUTS the
-column of the edge that crosses; after DOUBTFUL what is likely; the first line that neither this cell nor one below uses."""
+N_BASIC, N_ROWS, AGE, DIM, CONE, SURE, EDGE, FREE_LINE = 0, 1, 2, 3, 4, 5, 6, 7
+"""Entries of SIZE: rows; pivots since the table was computed from the lines; d; whether the cell is a cone; whether the witness
+is sure; after CUTS the column of the edge that crosses; the first line that neither this cell nor one below uses."""
+LIKELY = 0
+"""Entry of TODO: after DOUBTFUL what is likely."""
 
 # Of a line: the coefficients, zero up to a whole block, and behind them:
 CONSTANT, BOUND, EXTRA = 0, 1, 2
@@ -107,6 +109,7 @@ def unit_cube(table, label, cone):
         label[SIZE, k] = 0
     label[SIZE, DIM] = dim
     label[SIZE, CONE] = cone
+    label[SIZE, SURE] = 1
     for j in range(dim):
         label[COL_VAR, j] = j
         label[COL_FLIP, j] = 0

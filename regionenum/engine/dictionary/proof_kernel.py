@@ -34,6 +34,7 @@ from regionenum.engine.dictionary.layout import (
     ROW_FLIP,
     ROW_VAR,
     SIZE,
+    SURE,
     VALUE,
     WITNESS_AT,
     WORK,
@@ -115,7 +116,8 @@ def is_inside(table, label, lines, at):
 
 @inlined
 def move_witness(table, label, at):
-    """Make the point in table line `at` the witness."""
+    """Make the point in table line `at`, which is inside the cell, the witness."""
+    label[SIZE, SURE] = 1
     for k in range(0, label[SIZE, DIM], BLOCK):
         copy8(table[WITNESS_AT], k, table[at])
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from regionenum.engine.cells import NEW_LINE, register
-from regionenum.engine.dictionary.cut_kernel import add_row, recentre, restrict_row, split_row, test_row
+from regionenum.engine.dictionary.cut_kernel import add_row, force_row, recentre, restrict_row, split_row, test_row
 from regionenum.engine.dictionary.layout import (
     BLOCK,
     COL_VAR,
@@ -17,6 +17,8 @@ from regionenum.engine.dictionary.layout import (
     OTHER_AT,
     ROW_VAR,
     SIZE,
+    SURE,
+    TODO,
     WITNESS_AT,
     DictionaryCells,
     copy_cell,
@@ -124,7 +126,7 @@ def test(cells, f, r, purpose):
 
 
 def likely(cells, f):
-    return cells.labels[f, SIZE, LIKELY]
+    return cells.labels[f, TODO, LIKELY]
 
 
 def split(cells, f, r, g):
@@ -134,6 +136,10 @@ def split(cells, f, r, g):
 
 def restrict(cells, f, r):
     return restrict_row(cells.tables[f], cells.labels[f], cells.lines, cells.work, r)
+
+
+def force(cells, f, r, side, point, sure):
+    return force_row(cells.tables[f], cells.labels[f], cells.lines, cells.work, r, side, point, sure)
 
 
 def drop(cells, f, r):
@@ -168,6 +174,10 @@ def witness(cells, f, point):
     return _witness(cells.tables[f], cells.labels[f], point)
 
 
+def is_sure(cells, f):
+    return cells.labels[f, SIZE, SURE] == 1
+
+
 def centre(cells, f):
     return recentre(cells.tables[f], cells.labels[f], cells.lines)
 
@@ -183,6 +193,7 @@ register(
     likely,
     split,
     restrict,
+    force,
     drop,
     n_pending,
     pending,
@@ -191,5 +202,6 @@ register(
     tight,
     place,
     witness,
+    is_sure,
     centre,
 )

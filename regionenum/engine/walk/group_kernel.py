@@ -17,9 +17,11 @@ from regionenum.engine.cells import (
     POSITIVE,
     RESTRICT,
     SCREEN,
+    ZERO,
     capacity,
     copy,
     drop,
+    force,
     has_room,
     likely,
     restrict,
@@ -29,23 +31,25 @@ from regionenum.engine.cells import (
 from regionenum.engine.cells import add as add_row
 from regionenum.engine.counters import DOUBTFUL as DOUBTFUL_COUNT
 from regionenum.engine.counters import TESTS
-from regionenum.engine.policy import inlined, kernel
+from regionenum.engine.policy import kernel
 from regionenum.engine.tables import GROUP, UNIT
 from regionenum.engine.walk.layer_kernel import (
     ALWAYS_ABOVE,
     ALWAYS_BELOW,
     FLAT,
     LEVEL_ZERO,
-    STEEP,
     read_difference,
     read_row,
     sign_on_cube,
 )
+from regionenum.engine.walk.question_kernel import answer_about, ask, asks, replace_witness, settle, use_up
 from regionenum.engine.walk.state import (
     A_WINNER,
+    ASKED,
     AT,
     CELL_FULL,
     CHILD,
+    CONTENT,
     DONE,
     FINISHED,
     GAVE_UP,
@@ -57,46 +61,76 @@ from regionenum.engine.walk.state import (
     NEWS_INDEX,
     NEWS_VALUE,
     NEXT,
+    NO_ANSWER,
     NOTHING,
+    OF_A_ROW,
     PAUSED,
     PHASE,
     STACK_FIELDS,
     STACK_FULL,
     STAGE,
+    SURE_ABOVE,
 )
 
 IDLE, SCREENING, SPLITTING = 0, 1, 2
 
 
-@inlined
-def settle(cells, f, counters):
-    """The answer to a decision that rounding could have made: it is counted, and float64 believed."""
-    counters[DOUBTFUL_COUNT] += 1
-    return likely(cells, f)
-
-
 @kernel
-def _difference(tables, walk, cells, f, layer, u, i, k):
-    """Candidate i minus candidate k of unit u, written to `walk.normal`: (sign on the cube, constant, error).
-
-    If the sign cannot be told (FLAT) that is counted, and what the witness says is returned: it is likely the same elsewhere.
-    """
+def _difference(tables, walk, layer, u, i, k):
+    """Candidate i minus candidate k of unit u, written to `walk.normal`: (sign on the cube, constant, error)."""
     first = tables.units.member[u]
     row, other = tables.units.member_row[first + i], tables.units.member_row[first + k]
     constant, error_one, error_linear = read_difference(
         tables.at, tables.one, walk.images, layer, row, other, walk.normal
     )
-    sign, error = sign_on_cube(tables.one, constant, walk.normal, error_one, error_linear), error_one + error_linear
+    sign = sign_on_cube(tables.one, constant, walk.normal, error_one, error_linear)
+    return sign, constant, error_one + error_linear
+
+
+@kernel
+def _guess(tables, walk, cells, f, constant, error):
+    """What float64 says of a difference whose sign on the cube cannot be told: its sign at the witness is likely that of all."""
+    witness(cells, f, walk.point)
+    value = constant
+    for n in range(tables.dim):
+        value += walk.normal[n] * walk.point[n]
+    if abs(value) <= 2.0 * error:
+        return ZERO
+    return POSITIVE if value > 0.0 else NEGATIVE
+
+
+@kernel
+def _compare(tables, walk, cells, f, layer, u, i, k, purpose):
+    """Candidate i of unit u against candidate k, on cell f: (outcome, pending row); DOUBTFUL after a question.
+
+    The row, of i minus k, is -1 where none was needed. NEGATIVE : i never wins. POSITIVE : it is always larger. ZERO : they are
+    one function. CUTS : neither, for all that is known (SCREEN), or the cell can be restricted by the row (RESTRICT).
+    """
+    questions, counters = walk.questions, walk.tally.counters
+    sign, constant, error = _difference(tables, walk, layer, u, i, k)
+    outcome = answer_about(questions, OF_A_ROW, f, u, i, k)
+    if outcome != NO_ANSWER:
+        return outcome, add_row(cells, f, NEW_LINE, constant, walk.normal, error) if outcome == CUTS else -1
+    if sign == LEVEL_ZERO:
+        return ZERO, -1
+    if sign in (ALWAYS_ABOVE, ALWAYS_BELOW):
+        return POSITIVE if sign == ALWAYS_ABOVE else NEGATIVE, -1
     if sign == FLAT:
-        walk.tally.counters[DOUBTFUL_COUNT] += 1
-        witness(cells, f, walk.point)
-        value = constant
-        for n in range(tables.dim):
-            value += walk.normal[n] * walk.point[n]
-        sign = LEVEL_ZERO
-        if abs(value) > 2.0 * error:
-            sign = ALWAYS_ABOVE if value > 0.0 else ALWAYS_BELOW
-    return sign, constant, error
+        guess = _guess(tables, walk, cells, f, constant, error)
+        if asks(questions):
+            ask(questions, OF_A_ROW, f, u, i, k, guess)
+            return DOUBTFUL, -1
+        counters[DOUBTFUL_COUNT] += 1
+        return guess, -1
+    r = add_row(cells, f, NEW_LINE, constant, walk.normal, error)
+    outcome = test(cells, f, r, purpose)
+    if outcome >= DOUBTFUL and asks(questions):
+        drop(cells, f, r)
+        ask(questions, OF_A_ROW, f, u, i, k, likely(cells, f) if outcome == DOUBTFUL else -1)
+        return DOUBTFUL, -1
+    if outcome == DOUBTFUL:
+        outcome = settle(cells, f, counters)
+    return outcome, r
 
 
 @kernel
@@ -133,7 +167,7 @@ def _list_candidates(tables, walk, cells, f, layer, u):
 
     Candidates with the same weights were found beforehand (`Tables.twin`). Others that are one function on this cell have
     one value at the witness: after sorting by that, neighbours are compared. Rows that agree in every bit although they were
-    rounded are taken to be one function, which is doubtful.
+    rounded are taken to be one function, which is doubtful; or both are kept, and it is asked when they are compared.
     """
     groups, normal, counters = walk.groups, walk.normal, walk.tally.counters
     key, listed, first = groups.key, groups.listed, tables.units.member[u]
@@ -162,7 +196,7 @@ def _list_candidates(tables, walk, cells, f, layer, u):
             size = abs(constant)
             for k in range(tables.dim):
                 size += abs(normal[k])
-            if size == 0.0:
+            if size == 0.0 and (error_one + error_linear == 0.0 or not asks(walk.questions)):
                 counters[DOUBTFUL_COUNT] += error_one + error_linear > 0.0
                 is_new = False
                 break
@@ -189,25 +223,23 @@ def _screen(tables, walk, cells, f, layer, u, last_test):
         if not has_room(cells, f, 1):
             return CELL_FULL
         i = listed[scan[AT]]
-        scan[AT] += 1
         if i == leader:
+            scan[AT] += 1
             continue
-        sign, constant, error = _difference(tables, walk, cells, f, layer, u, i, leader)
-        counters[TESTS] += 1
-        if sign == LEVEL_ZERO:
-            scan[LEADER] = min(scan[LEADER], i)
-            continue
-        keep = sign == ALWAYS_ABOVE
-        if sign == STEEP:
-            r = add_row(cells, f, NEW_LINE, constant, walk.normal, error)
-            outcome = test(cells, f, r, SCREEN)
+        outcome, r = _compare(tables, walk, cells, f, layer, u, i, leader, SCREEN)
+        if outcome == DOUBTFUL:
+            return ASKED
+        if outcome == BROKEN:
+            return GAVE_UP
+        if r >= 0:
             drop(cells, f, r)
-            if outcome == BROKEN:
-                return GAVE_UP
-            if outcome == DOUBTFUL:
-                outcome = settle(cells, f, counters)
-            keep = outcome != NEGATIVE
-        if keep:
+        replace_witness(cells, f, walk.questions, outcome)
+        use_up(walk.questions, OF_A_ROW, counters)
+        scan[AT] += 1
+        counters[TESTS] += 1
+        if outcome == ZERO:
+            scan[LEADER] = min(scan[LEADER], i)
+        elif outcome != NEGATIVE:
             listed[scan[N_LISTED]] = i
             scan[N_LISTED] += 1
     listed[scan[N_LISTED]] = scan[LEADER]
@@ -218,29 +250,25 @@ def _screen(tables, walk, cells, f, layer, u, last_test):
 
 @kernel
 def _restrict(tables, walk, cells, child, layer, u, i, k):
-    """Restrict a cell to where candidate i is larger than k: CUTS, NEGATIVE if nothing is left, or BROKEN."""
-    counters = walk.tally.counters
-    sign, constant, error = _difference(tables, walk, cells, child, layer, u, i, k)
-    counters[TESTS] += 1
-    if sign == ALWAYS_BELOW or (k < i and sign == LEVEL_ZERO):
-        return NEGATIVE
-    if sign != STEEP:
-        return CUTS
-    r = add_row(cells, child, NEW_LINE, constant, walk.normal, error)
-    return restrict_to(cells, child, r, counters)
-
-
-@kernel
-def restrict_to(cells, f, r, counters):
-    """Restrict a cell to the positive side of pending row r: CUTS, NEGATIVE if nothing is left, or BROKEN."""
-    outcome = test(cells, f, r, RESTRICT)
-    if outcome == DOUBTFUL:
-        outcome = settle(cells, f, counters)
-    if outcome == POSITIVE:
-        drop(cells, f, r)
-        return CUTS
-    if outcome == CUTS and not restrict(cells, f, r):
-        return BROKEN
+    """Restrict a cell to where candidate i is larger than k: CUTS, NEGATIVE if nothing is left, BROKEN, or DOUBTFUL (asked)."""
+    questions = walk.questions
+    outcome, r = _compare(tables, walk, cells, child, layer, u, i, k, RESTRICT)
+    if outcome >= DOUBTFUL and outcome != ZERO:
+        return outcome
+    walk.tally.counters[TESTS] += 1
+    if outcome == ZERO:
+        outcome = NEGATIVE if k < i else CUTS
+    elif outcome == POSITIVE:
+        if r >= 0:
+            drop(cells, child, r)
+        replace_witness(cells, child, questions, POSITIVE)
+        outcome = CUTS
+    elif outcome == CUTS:
+        if questions.answer[OF_A_ROW, CONTENT] == CUTS:
+            force(cells, child, r, POSITIVE, questions.points[1], questions.answer[OF_A_ROW, SURE_ABOVE])
+        elif not restrict(cells, child, r):
+            return BROKEN
+    use_up(questions, OF_A_ROW, walk.tally.counters)
     return outcome
 
 
@@ -265,6 +293,8 @@ def _split_by_winner(tables, walk, cells, f, layer, u, last_test):
             if scan[AT] != scan[CHILD]:
                 i, k = listed[scan[CHILD]], listed[scan[AT]]
                 outcome = _restrict(tables, walk, cells, child, layer, u, i, k)
+                if outcome == DOUBTFUL:
+                    return ASKED
             scan[AT] += 1
         if outcome == BROKEN:
             return GAVE_UP

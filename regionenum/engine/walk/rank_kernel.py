@@ -26,11 +26,16 @@ MARGIN = 4.0
 """How many times its error bound the part outside the span must be, to prove independence."""
 
 
+PIECE, RANK, DOUBTS_IN, DOUBTS_OUT, KNOWN = 0, 1, 2, 3, 4
+"""Lines of `known`: the unit's piece; with the units so far, their rank, and how many of them were taken to be independent, or
+dependent, in doubt."""
+
+
 class Ranks(NamedTuple):
     """State of the rank computation of each layer of the present path."""
 
     order: Ints  # (sum of n_units,) units of each layer in the order they are taken
-    known: Ints  # (2, sum of n_units) piece of the unit at each position of `order` last time, and the rank after it
+    known: Ints  # (4, sum of n_units) last time, at each position of `order`: see below
     length: Ints  # (depth,) positions for which `known` holds
     basis: Floats  # (depth, free, free) orthonormal rows
     spoilt: Floats  # (depth, free + 1) bound on the angle by which the span of so many basis rows can be wrong
@@ -42,7 +47,7 @@ def make_ranks(tables: Tables) -> Ranks:
     n_units = int(tables.at[-1, UNIT])
     return Ranks(
         order=np.zeros(n_units, np.int64),
-        known=np.zeros((2, n_units), np.int64),
+        known=np.zeros((KNOWN, n_units), np.int64),
         length=np.zeros(tables.depth, np.int64),
         basis=np.zeros((tables.depth, tables.free, tables.free)),
         spoilt=np.zeros((tables.depth, tables.free + 1)),
@@ -65,25 +70,27 @@ def _outside(basis, rank, normal):
 
 @kernel
 def layer_rank(at, units, images, ranks, layer, bound):
-    """Rank of the map to the output of `layer`, all of whose units are decided; returns (rank, doubtful decisions).
+    """Rank of the map to the output of `layer`, all of whose units are decided; returns (rank, decisions in doubt behind it).
 
     A row r is known up to |dr| <= e |r|, and the span of the basis up to an angle s. Its part outside the span, of length l
     for |r| = 1, is then known up to about e + s, and the span with it up to s + (e + s) / l (to first order, for which
     MARGIN leaves room). So l > MARGIN (e + s) proves that a row is independent. That one depends on others cannot be proved
-    by rounded numbers, only that it is 0: a row whose coefficients are 0 with bounds 0.
+    by rounded numbers, only that it is 0: a row whose coefficients are 0 with bounds 0. Where the bound is reached by rows that
+    are proved to be independent, it does not matter which others are not.
     """
     start = at[layer, UNIT]
     n_units = at[layer + 1, UNIT] - start
     basis, normal, spoilt = ranks.basis[layer], ranks.normal, ranks.spoilt[layer]
-    position, rank, doubtful = 0, 0, 0
+    known = ranks.known[:, start : start + n_units]
+    position, rank, doubts_in, doubts_out = 0, 0, 0, 0
     if bound == 0:
         return 0, 0
     while position < ranks.length[layer]:
-        if ranks.known[0, start + position] != images.piece[start + ranks.order[start + position]]:
+        if known[PIECE, position] != images.piece[start + ranks.order[start + position]]:
             break
-        rank = ranks.known[1, start + position]
+        rank, doubts_in, doubts_out = known[RANK, position], known[DOUBTS_IN, position], known[DOUBTS_OUT, position]
         if rank == bound:
-            return rank, 0
+            return rank, doubts_in
         position += 1
     while position < n_units and rank < bound:
         u = start + ranks.order[start + position]
@@ -92,7 +99,7 @@ def layer_rank(at, units, images, ranks, layer, bound):
             read_row(at, images.image, layer, row, normal)
             size, noise = norm(normal), images.error_linear[at[layer, ROW] + row]
             if size <= 2.0 * noise:
-                doubtful += size > 0.0 or noise > 0.0
+                doubts_out += size > 0.0 or noise > 0.0
             else:
                 for k in range(normal.shape[0]):
                     normal[k] /= size
@@ -101,17 +108,19 @@ def layer_rank(at, units, images, ranks, layer, bound):
                     left = _outside(basis, rank, normal)
                 error = 2.0 * noise / size + 8.0 * (normal.shape[0] + 2) * UNIT_ROUNDOFF + spoilt[rank]
                 certain = left > MARGIN * error
-                doubtful += not certain
-                if certain or left > RANK_TOL:
+                taken = certain or left > RANK_TOL
+                doubts_in += taken and not certain
+                doubts_out += not taken
+                if taken:
                     for k in range(normal.shape[0]):
                         basis[rank, k] = normal[k] / left
                     rank += 1
                     spoilt[rank] = spoilt[rank - 1] + error / left
-        ranks.known[0, start + position] = images.piece[u]
-        ranks.known[1, start + position] = rank
+        known[PIECE, position], known[RANK, position] = images.piece[u], rank
+        known[DOUBTS_IN, position], known[DOUBTS_OUT, position] = doubts_in, doubts_out
         position += 1
     ranks.length[layer] = position
-    return rank, doubtful
+    return rank, doubts_in + (doubts_out if rank < bound else 0)
 
 
 @kernel

@@ -19,8 +19,8 @@ DOMAIN_CELL, FIRST_CELL = 0, 1
 
 ENTER, FILL, CUTTING, GROUPS, DONE = 0, 1, 2, 3, 4
 """Stages of a cell in a layer."""
-FINISHED, PAUSED, ROWS_FULL, STACK_FULL, CELL_FULL, GAVE_UP = 0, 1, 2, 3, 4, 5
-"""How a stretch of the walk ends. The three in the middle ask the caller to make room."""
+FINISHED, PAUSED, ROWS_FULL, STACK_FULL, CELL_FULL, GAVE_UP, ASKED = 0, 1, 2, 3, 4, 5, 6
+"""How a stretch of the walk ends. The three in the middle ask the caller to make room; ASKED waits for an answer."""
 
 LAYER, STAGE, NEXT, PLUS_MASK, MINUS_MASK, NEWS, NEWS_INDEX, NEWS_VALUE, STACK_FIELDS = 0, 1, 2, 3, 4, 5, 6, 7, 8
 """What a waiting cell needs beside itself: where it is, the next cut (FILL) or group (GROUPS), the slots decided positive
@@ -35,6 +35,16 @@ OPEN, RANK, CHILDREN_SO_FAR, NUMBER, ISSUED, PATH_FIELDS = 0, 1, 2, 3, 4, 5
 """Lines of `Tally.path`, by layer with the domain first; entry 0 of ISSUED is how many cell numbers were given out."""
 CELLS, CHILDREN, MAX_CHILDREN, UNSPLIT, STATISTICS = 0, 1, 2, 3, 4
 """First axis of `Tally.statistics`; see `interface.Statistics`."""
+
+
+OF_A_ROW, OF_A_RANK = 0, 1
+"""Kinds of questions."""
+CELL, FIRST, SECOND, THIRD, QUESTION_FIELDS = 0, 1, 2, 3, 4
+"""What a question is about. Of a row: the cell, and a cut (THIRD = -1), or a maximum and two candidates, whose difference is
+meant. Of a rank: the layer (FIRST), on the cell of the present path."""
+CONTENT, LIKELY, SURE_BELOW, SURE_ABOVE, ANSWER_FIELDS = 0, 1, 2, 3, 4
+"""An answer: an outcome of a test, or a rank; what float64 would have said; whether the two points are strictly inside."""
+NO_ANSWER = -1
 
 
 class Tally(NamedTuple):
@@ -65,6 +75,15 @@ class Groups(NamedTuple):
     key: Floats  # scratch: their values at the witness
 
 
+class Questions(NamedTuple):
+    """What the walk asks when a decision is in doubt, and what it was told; see `question_kernel`."""
+
+    mode: Ints  # (1,) whether to ask; if not, what is likely is believed and counted as doubtful
+    asked: Ints  # (2, QUESTION_FIELDS) the last question of each kind
+    answer: Ints  # (2, ANSWER_FIELDS) its answer
+    points: Floats  # (2, dim) points of the negative side, and of the positive one
+
+
 class Walk(NamedTuple):
     """Everything that changes during a walk, but for the cells themselves."""
 
@@ -76,11 +95,24 @@ class Walk(NamedTuple):
     groups: Groups
     tally: Tally
     rows: Rows
+    questions: Questions
     normal: Floats  # (dim,) scratch
     point: Floats  # (dim,) scratch
     lines: Ints  # (dim,) scratch
     given: npt.NDArray[np.int8]  # (cuts,) 1 if the subtree that is walked came with this cut decided in its own layer
     given_winner: npt.NDArray[np.int8]  # (n_units,) the same for maxima
+
+
+def make_questions(dim: int) -> Questions:
+    """No questions; doubtful decisions are believed."""
+    questions = Questions(
+        mode=np.zeros(1, np.int64),
+        asked=np.zeros((2, QUESTION_FIELDS), np.int64),
+        answer=np.zeros((2, ANSWER_FIELDS), np.int64),
+        points=np.zeros((2, dim)),
+    )
+    questions.answer[:, CONTENT] = NO_ANSWER
+    return questions
 
 
 def make_walk(tables: Tables, recorded_rows: int, stack_size: int) -> Walk:
@@ -109,6 +141,7 @@ def make_walk(tables: Tables, recorded_rows: int, stack_size: int) -> Walk:
             ranks=np.zeros((recorded_rows, depth), np.uint16),
             witness=np.zeros((recorded_rows, dim)),
         ),
+        questions=make_questions(dim),
         normal=np.zeros(dim),
         point=np.zeros(dim),
         lines=np.zeros(dim, np.int64),

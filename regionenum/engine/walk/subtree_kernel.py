@@ -7,12 +7,31 @@ leave is left out. The subtree's witness is inside all of them, so that no searc
 
 from __future__ import annotations
 
-from regionenum.engine.cells import CUTS, NEW_LINE, begin, copy, has_room, line_of, n_pending, pending, place, witness
+from regionenum.engine.cells import (
+    CUTS,
+    NEW_LINE,
+    POSITIVE,
+    RESTRICT,
+    begin,
+    copy,
+    drop,
+    force,
+    has_room,
+    is_sure,
+    line_of,
+    n_pending,
+    pending,
+    place,
+    restrict,
+    test,
+    witness,
+)
 from regionenum.engine.cells import add as add_row
 from regionenum.engine.policy import kernel
 from regionenum.engine.tables import CUT, UNIT
-from regionenum.engine.walk.group_kernel import IDLE, restrict_to
+from regionenum.engine.walk.group_kernel import IDLE
 from regionenum.engine.walk.layer_kernel import (
+    FLAT,
     STEEP,
     decide,
     pull_back,
@@ -25,14 +44,15 @@ from regionenum.engine.walk.rank_kernel import layer_rank, order_units
 from regionenum.engine.walk.state import (
     CELL_FULL,
     CHILDREN_SO_FAR,
+    CONTENT,
     DOMAIN_CELL,
     ENTER,
     FINISHED,
     FIRST_CELL,
-    GAVE_UP,
     ISSUED,
     LAYER,
     NEWS,
+    NO_ANSWER,
     NOTHING,
     NUMBER,
     OPEN,
@@ -46,21 +66,33 @@ OPEN_DECISION = -1
 
 
 @kernel
+def _impose(tables, walk, cells, f, r):
+    """Restrict cell f to the positive side of pending row r, which is known to be not empty."""
+    outcome = test(cells, f, r, RESTRICT)
+    if outcome == POSITIVE:
+        drop(cells, f, r)
+    elif outcome != CUTS or not restrict(cells, f, r):
+        # as it was decided once, and may have been by exact arithmetic
+        witness(cells, f, walk.point)
+        force(cells, f, r, POSITIVE, walk.point, 0)
+
+
+@kernel
 def _impose_cut(tables, walk, cells, f, layer, c, side):
-    """Restrict cell f to a side of a cut; an outcome of `restrict_to`."""
+    """Restrict cell f to a side of a cut."""
     decide(tables.cuts, walk.images.cut_side, walk.images.piece, c, side)
     constant, error_one, error_linear = read_cut(tables.at, tables.one, tables.cuts, walk.images, layer, c, walk.normal)
-    if sign_on_cube(tables.one, constant, walk.normal, error_one, error_linear) != STEEP:
-        return CUTS
+    sign = sign_on_cube(tables.one, constant, walk.normal, error_one, error_linear)
+    if sign not in (STEEP, FLAT):
+        return None
     if side == 0:
         constant = scale_normal(constant, walk.normal, -1.0)
-    r = add_row(cells, f, c, constant, walk.normal, error_one + error_linear)
-    return restrict_to(cells, f, r, walk.tally.counters)
+    return _impose(tables, walk, cells, f, add_row(cells, f, c, constant, walk.normal, error_one + error_linear))
 
 
 @kernel
 def _impose_winner(tables, walk, cells, f, layer, u, winner):
-    """Restrict cell f to where one candidate of a maximum is largest; an outcome of `restrict_to`."""
+    """Restrict cell f to where one candidate of a maximum is largest."""
     walk.images.piece[u] = winner
     first = tables.units.member[u]
     row = tables.units.member_row[first + winner]
@@ -71,27 +103,23 @@ def _impose_winner(tables, walk, cells, f, layer, u, winner):
         constant, error_one, error_linear = read_difference(
             tables.at, tables.one, walk.images, layer, row, other, walk.normal
         )
-        if sign_on_cube(tables.one, constant, walk.normal, error_one, error_linear) != STEEP:
+        sign = sign_on_cube(tables.one, constant, walk.normal, error_one, error_linear)
+        if sign not in (STEEP, FLAT):
             continue
-        r = add_row(cells, f, NEW_LINE, constant, walk.normal, error_one + error_linear)
-        outcome = restrict_to(cells, f, r, walk.tally.counters)
-        if outcome != CUTS:
-            return outcome
-    return CUTS
+        _impose(tables, walk, cells, f, add_row(cells, f, NEW_LINE, constant, walk.normal, error_one + error_linear))
 
 
 @kernel
 def load_domain(tables, walk, cells, first_constraint):
     """Make the cell DOMAIN_CELL the unit cube, cut by the constraints (the cuts of layer 0 from that one on).
 
-    FINISHED, CELL_FULL (make room, load again) or GAVE_UP.
+    FINISHED or CELL_FULL (make room, load again).
     """
     begin(cells, DOMAIN_CELL, 1 if tables.one > 0 else 0)
     for c in range(first_constraint, tables.at[1, CUT]):
         if not has_room(cells, DOMAIN_CELL, 1):
             return CELL_FULL
-        if _impose_cut(tables, walk, cells, DOMAIN_CELL, 0, c, 1) != CUTS:
-            return GAVE_UP
+        _impose_cut(tables, walk, cells, DOMAIN_CELL, 0, c, 1)
     return FINISHED
 
 
@@ -99,7 +127,7 @@ def load_domain(tables, walk, cells, first_constraint):
 def load(tables, walk, cells, layer, sides, winners, point, parent, first_number, first_constraint):
     """Make the cell FIRST_CELL the one of a subtree, and the walk ready to explore it.
 
-    FINISHED, CELL_FULL (make room, load again) or GAVE_UP.
+    FINISHED or CELL_FULL (make room, load again).
 
     layer, sides, winners, parent : see `interface.Subtree`, but with the domain's constraints among the sides. point : its
     witness, or nothing. first_number : number of the first cell found.
@@ -126,15 +154,13 @@ def load(tables, walk, cells, layer, sides, winners, point, parent, first_number
                 continue
             if not has_room(cells, FIRST_CELL, 1):
                 return CELL_FULL
-            if _impose_cut(tables, walk, cells, FIRST_CELL, k, c, sides[c]) != CUTS:
-                return GAVE_UP
+            _impose_cut(tables, walk, cells, FIRST_CELL, k, c, sides[c])
         for u in range(at[k, UNIT], at[k + 1, UNIT]):
             if winners[u] == OPEN_DECISION:
                 continue
             if not has_room(cells, FIRST_CELL, tables.units.member[u + 1] - tables.units.member[u]):
                 return CELL_FULL
-            if _impose_winner(tables, walk, cells, FIRST_CELL, k, u, winners[u]) != CUTS:
-                return GAVE_UP
+            _impose_winner(tables, walk, cells, FIRST_CELL, k, u, winners[u])
             if k == layer:
                 walk.given_winner[u] = 1
         if k < layer:
@@ -147,6 +173,7 @@ def load(tables, walk, cells, layer, sides, winners, point, parent, first_number
     walk.stack[FIRST_CELL, NEWS] = NOTHING
     walk.top[0] = FIRST_CELL
     walk.groups.scan[PHASE] = IDLE
+    walk.questions.answer[:, CONTENT] = NO_ANSWER
     return FINISHED
 
 
@@ -161,5 +188,6 @@ def pending_lines(cells, f, lines):
 
 @kernel
 def witness_of(cells, f, point):
-    """Write the witness of cell f."""
+    """Write the witness of cell f; returns whether it is sure."""
     witness(cells, f, point)
+    return is_sure(cells, f)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from regionenum.engine.counters import DOUBTFUL_RANKS
 from regionenum.engine.policy import kernel
+from regionenum.engine.walk.question_kernel import answer_about, ask, asks, use_up
 from regionenum.engine.walk.rank_kernel import layer_rank
 from regionenum.engine.walk.state import (
     CELLS,
@@ -11,7 +12,9 @@ from regionenum.engine.walk.state import (
     CHILDREN_SO_FAR,
     ISSUED,
     MAX_CHILDREN,
+    NO_ANSWER,
     NUMBER,
+    OF_A_RANK,
     OPEN,
     RANK,
     UNSPLIT,
@@ -34,14 +37,23 @@ def close_cells(tally, level):
 
 
 @kernel
-def count_cell(at, units, images, ranks, tally, layer):
-    """The present path has arrived at a cell of `layer`: find its rank and count it.
+def count_cell(at, units, images, ranks, tally, questions, layer):
+    """The present path has arrived at a cell of `layer`: find its rank and count it; False if the rank has to be asked for.
 
     Depth first, the cells below the layer's last cell are all done by now.
     """
     path = tally.path
     rank, doubtful = layer_rank(at, units, images, ranks, layer, path[RANK, layer])
-    tally.counters[DOUBTFUL_RANKS] += doubtful
+    if doubtful > 0:
+        if asks(questions):
+            answer = answer_about(questions, OF_A_RANK, 0, layer, 0, 0)
+            if answer == NO_ANSWER:
+                ask(questions, OF_A_RANK, 0, layer, 0, 0, rank)
+                return False
+            rank = answer
+            use_up(questions, OF_A_RANK, tally.counters)
+        else:
+            tally.counters[DOUBTFUL_RANKS] += doubtful
     close_cells(tally, layer + 1)
     path[CHILDREN_SO_FAR, layer] += 1
     tally.statistics[CELLS, layer + 1, rank] += 1
@@ -49,3 +61,4 @@ def count_cell(at, units, images, ranks, tally, layer):
     path[RANK, layer + 1] = rank
     path[NUMBER, layer + 1] = path[ISSUED, 0]
     path[ISSUED, 0] += 1
+    return True

@@ -26,6 +26,7 @@ from regionenum.engine.cells import (
     drop,
     first_pending,
     has_room,
+    likely,
     line_of,
     n_pending,
     split,
@@ -39,12 +40,22 @@ from regionenum.engine.counters import REUSED, TESTS
 from regionenum.engine.policy import inlined, kernel
 from regionenum.engine.tables import CUT, GROUP, UNIT
 from regionenum.engine.walk.certificate_kernel import forget, give_slot, implied, learn
-from regionenum.engine.walk.group_kernel import decide_groups, settle
+from regionenum.engine.walk.group_kernel import decide_groups
 from regionenum.engine.walk.layer_kernel import ALWAYS_ABOVE, FLAT, STEEP, decide, pull_back, read_cut, sign_on_cube
+from regionenum.engine.walk.question_kernel import (
+    answer_about,
+    ask,
+    asks,
+    replace_witness,
+    settle,
+    split_by_answer,
+    use_up,
+)
 from regionenum.engine.walk.rank_kernel import order_units
 from regionenum.engine.walk.state import (
     A_CUT,
     A_WINNER,
+    ASKED,
     CELL_FULL,
     CUTTING,
     ENTER,
@@ -59,8 +70,10 @@ from regionenum.engine.walk.state import (
     NEWS_INDEX,
     NEWS_VALUE,
     NEXT,
+    NO_ANSWER,
     NOTHING,
     NUMBER,
+    OF_A_ROW,
     PAUSED,
     PLUS_MASK,
     RANK,
@@ -96,9 +109,19 @@ def _enter(tables, walk, f):
 
 
 @kernel
+def _at_witness(tables, walk, cells, f, constant):
+    """Value at the witness of the function constant + `walk.normal` . z."""
+    witness(cells, f, walk.point)
+    for k in range(tables.dim):
+        constant += walk.normal[k] * walk.point[k]
+    return constant
+
+
+@kernel
 def _fill(tables, walk, cells, f, last_test):
     """Test every cut on the whole cell, once."""
     images, normal, counters, waiting = walk.images, walk.normal, walk.tally.counters, walk.stack[f]
+    questions = walk.questions
     at, one, cuts, layer = tables.at, tables.one, tables.cuts, waiting[LAYER]
     while waiting[NEXT] < at[layer + 1, CUT]:
         c = waiting[NEXT]
@@ -110,31 +133,42 @@ def _fill(tables, walk, cells, f, last_test):
         if not has_room(cells, f, 1):
             return CELL_FULL
         constant, error_one, error_linear = read_cut(at, one, cuts, images, layer, c, normal)
-        sign = sign_on_cube(one, constant, normal, error_one, error_linear)
+        r = -1
+        outcome = answer_about(questions, OF_A_ROW, f, c, 0, -1)
+        if outcome == NO_ANSWER:
+            sign = sign_on_cube(one, constant, normal, error_one, error_linear)
+            if sign == FLAT:
+                # As good as constant on the cell: the sign at the witness is likely to be that of all of it.
+                guess = POSITIVE if _at_witness(tables, walk, cells, f, constant) > 0.0 else NEGATIVE
+                if asks(questions):
+                    return ask(questions, OF_A_ROW, f, c, 0, -1, guess)
+                counters[DOUBTFUL_COUNT] += 1
+                outcome = guess
+            elif sign != STEEP:
+                outcome = POSITIVE if sign == ALWAYS_ABOVE else NEGATIVE
+            else:
+                r = add_row(cells, f, c, constant, normal, error_one + error_linear)
+                outcome = test(cells, f, r, SCREEN)
+                if outcome >= DOUBTFUL and asks(questions):
+                    drop(cells, f, r)
+                    return ask(questions, OF_A_ROW, f, c, 0, -1, likely(cells, f) if outcome == DOUBTFUL else -1)
+                if outcome == BROKEN:
+                    return GAVE_UP
+                if outcome == DOUBTFUL:
+                    outcome = settle(cells, f, counters)
+        else:
+            replace_witness(cells, f, questions, outcome)
+            if outcome == CUTS:
+                r = add_row(cells, f, c, constant, normal, error_one + error_linear)
+            use_up(questions, OF_A_ROW, counters)
         counters[TESTS] += 1
         waiting[NEXT] += 1
-        if sign == FLAT:
-            # As good as constant on the cell: the sign at the witness is likely to be that of all of it.
-            counters[DOUBTFUL_COUNT] += 1
-            witness(cells, f, walk.point)
-            for k in range(tables.dim):
-                constant += normal[k] * walk.point[k]
-            decide(cuts, images.cut_side, images.piece, c, POSITIVE if constant > 0.0 else NEGATIVE)
-            continue
-        if sign != STEEP:
-            decide(cuts, images.cut_side, images.piece, c, POSITIVE if sign == ALWAYS_ABOVE else NEGATIVE)
-            continue
-        r = add_row(cells, f, c, constant, normal, error_one + error_linear)
-        outcome = test(cells, f, r, SCREEN)
-        if outcome == BROKEN:
-            return GAVE_UP
-        if outcome == DOUBTFUL:
-            outcome = settle(cells, f, counters)
         if outcome == CUTS:
             give_slot(walk.certificates, layer, c)
         else:
-            decide(cuts, images.cut_side, images.piece, c, outcome)
-            drop(cells, f, r)
+            decide(cuts, images.cut_side, images.piece, c, POSITIVE if outcome == POSITIVE else NEGATIVE)
+            if r >= 0:
+                drop(cells, f, r)
     order_units(at, tables.units, walk.certificates.slot, walk.ranks, layer)
     waiting[STAGE] = CUTTING
     return FINISHED
@@ -158,7 +192,7 @@ def _cut(tables, walk, cells, recording, last_test):
     In the last layer regions are counted right here unless they are recorded.
     """
     stack, images, certificates, counters = walk.stack, walk.images, walk.certificates, walk.tally.counters
-    at, units, cuts = tables.at, tables.units, tables.cuts
+    at, units, cuts, questions = tables.at, tables.units, tables.cuts, walk.questions
     layer = stack[walk.top[0], LAYER]
     is_last = layer == tables.depth - 1 and at[layer, GROUP] == at[layer + 1, GROUP] and not recording
     before = counters[TESTS]
@@ -184,15 +218,24 @@ def _cut(tables, walk, cells, recording, last_test):
                     drop(cells, f, r)
                     continue
             leaf = is_last and n_pending(cells, f) == 1
-            outcome = test(cells, f, r, LEAF if leaf else SPLIT)
+            outcome = answer_about(questions, OF_A_ROW, f, c, 0, -1)
+            answered, doubtful = outcome != NO_ANSWER, False
+            if not answered:
+                outcome = test(cells, f, r, LEAF if leaf else SPLIT)
+                doubtful = outcome >= DOUBTFUL
+                if doubtful and asks(questions):
+                    return ask(questions, OF_A_ROW, f, c, 0, -1, likely(cells, f) if outcome == DOUBTFUL else -1)
+                if outcome == BROKEN:
+                    return GAVE_UP
+                if doubtful:
+                    outcome = settle(cells, f, counters)
             counters[TESTS] += 1
-            if outcome == BROKEN:
-                return GAVE_UP
-            doubtful = outcome == DOUBTFUL
-            if doubtful:
-                outcome = settle(cells, f, counters)
             if outcome != CUTS:
-                if slot >= 0:
+                if answered:
+                    replace_witness(cells, f, questions, outcome)
+                    use_up(questions, OF_A_ROW, counters)
+                    outcome = POSITIVE if outcome == POSITIVE else NEGATIVE
+                elif slot >= 0:
                     n = tight(cells, f, r, walk.lines)
                     learn(at, certificates, images.cut_side, layer, slot, walk.lines, n, outcome, doubtful)
                 _decide(cuts, images, certificates.slot, waiting, c, outcome)
@@ -201,11 +244,17 @@ def _cut(tables, walk, cells, recording, last_test):
             if leaf:
                 # Both sides are regions without further tests: one is counted here, the other as the cell is done.
                 decide(cuts, images.cut_side, images.piece, c, NEGATIVE)
-                count_cell(at, units, images, walk.ranks, walk.tally, layer)
+                if not count_cell(at, units, images, walk.ranks, walk.tally, questions, layer):
+                    return ASKED
+                use_up(questions, OF_A_ROW, counters)
                 _decide(cuts, images, certificates.slot, waiting, c, POSITIVE)
                 drop(cells, f, r)
                 continue
-            side = split(cells, f, r, f + 1)
+            if answered:
+                side = split_by_answer(cells, f, r, f + 1, questions)
+                use_up(questions, OF_A_ROW, counters)
+            else:
+                side = split(cells, f, r, f + 1)
             for k in range(STACK_FIELDS):
                 stack[f + 1, k] = waiting[k]
             waiting[NEWS], waiting[NEWS_INDEX], waiting[NEWS_VALUE] = A_CUT, c, side
@@ -216,7 +265,8 @@ def _cut(tables, walk, cells, recording, last_test):
         if was_split:
             continue
         if is_last:
-            count_cell(at, units, images, walk.ranks, walk.tally, layer)
+            if not count_cell(at, units, images, walk.ranks, walk.tally, questions, layer):
+                return ASKED
             walk.top[0] = f - 1
         else:
             waiting[NEXT] = at[layer, GROUP]
@@ -251,7 +301,8 @@ def _done(tables, walk, cells, f, record_regions, record_tree):
     recording = record_tree or (record_regions and is_last)
     if recording and walk.rows.filled[0] == walk.rows.layer.shape[0]:
         return ROWS_FULL
-    count_cell(tables.at, tables.units, walk.images, walk.ranks, walk.tally, layer)
+    if not count_cell(tables.at, tables.units, walk.images, walk.ranks, walk.tally, walk.questions, layer):
+        return ASKED
     if recording:
         _record(tables, walk, cells, f)
     if is_last:
