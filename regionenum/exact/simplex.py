@@ -151,7 +151,7 @@ def between(cone: Cone, inside: Row, edge: Row, form: Row) -> Row:
     form . (p edge + q inside) > 0 for q / p below form . edge / -form . inside: half of that, or the same number of binary digits.
     """
     at_edge, at_inside = dot(form, edge), -dot(form, inside)
-    if at_inside <= 0:
+    if at_inside < 0:
         return inside
     # p at_edge > q at_inside with q = 1 or p = 1
     shift = at_inside.bit_length() - at_edge.bit_length() + 1
