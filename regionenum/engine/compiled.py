@@ -9,12 +9,13 @@ from __future__ import annotations
 
 import logging
 from contextlib import suppress
-from functools import cache
+from functools import cache, cached_property
 
 import numpy as np
 
 from regionenum.domain import Box
 from regionenum.engine import policy
+from regionenum.engine.cells import ZERO
 from regionenum.engine.counters import DOUBTFUL, LPS, PIVOTS
 from regionenum.engine.dictionary import layout as dictionary
 from regionenum.engine.dictionary import verbs as _verbs  # noqa: F401  (registers them)
@@ -31,34 +32,46 @@ from regionenum.engine.interface import (
     Subtree,
     cell_name,
 )
+from regionenum.engine.questions import Decided, Referee
 from regionenum.engine.tables import CUT, GROUP, UNIT, Tables, make_tables
 from regionenum.engine.walk.certificate_kernel import DECIDED_AT_ENTRY
+from regionenum.engine.walk.group_kernel import SPLITTING
 from regionenum.engine.walk.state import (
     A_CUT,
     A_WINNER,
+    ASKED,
+    AT,
     CELL_FULL,
     CHILDREN_SO_FAR,
+    CONTENT,
     CUTTING,
     FINISHED,
     FIRST_CELL,
     GAVE_UP,
+    IS_EXACT,
     ISSUED,
+    KIND,
     LAYER,
     NEWS,
     NEWS_INDEX,
     NEWS_VALUE,
     NEXT,
     NUMBER,
+    OF_A_RANK,
     OPEN,
+    PHASE,
     RANK,
     STACK_FULL,
     STAGE,
+    SURE_ABOVE,
+    SURE_BELOW,
     grow_walk,
     make_walk,
 )
 from regionenum.engine.walk.subtree_kernel import OPEN_DECISION, load, load_domain, pending_lines, witness_of
 from regionenum.engine.walk.tree_kernel import walk_tree
 from regionenum.errors import EngineError
+from regionenum.exact.predicates import Side
 from regionenum.network.layers import Layer, Network
 from regionenum.network.units import RELU, Floats, Units
 
@@ -108,6 +121,7 @@ class CompiledExplorer:
         rows = _buffer_rows(self._tables) if options.record != Record.NONE else 0
         n_cuts = int(self._tables.at[-1, CUT])
         self._walk = make_walk(self._tables, rows, STACK)
+        self._walk.questions.mode[IS_EXACT] = options.exact
         self._cells = dictionary.make_cells(STACK, self._tables.dim, ROWS, n_cuts + ROWS, n_cuts)
         self._subtree = self.root
         self._finished, self._first_number = True, 0
@@ -117,8 +131,6 @@ class CompiledExplorer:
         """Make the domain a cell, of which every subtree's cell is a part."""
         while not self._domain_is_loaded:
             status = load_domain(self._tables, self._walk, self._cells, self._first_constraint)
-            if status == GAVE_UP:
-                raise EngineError("the domain could not be cut out of its cube; report the network and the domain")
             self._domain_is_loaded = status == FINISHED
             if status == CELL_FULL:
                 self._grow(status)
@@ -171,8 +183,6 @@ class CompiledExplorer:
         before[DOUBTFUL] = counters[DOUBTFUL]
         counters[...] = before
         self._cells.work[...] = work
-        if status == GAVE_UP:
-            raise EngineError("a subtree's cell could not be rebuilt; report the network, the domain and the subtree")
         self._subtree, self._finished, self._first_number = subtree, False, first_number
 
     def step(self, tests: int) -> Batch:
@@ -193,6 +203,8 @@ class CompiledExplorer:
                 )
             if status in (STACK_FULL, CELL_FULL):
                 self._grow(status)
+            elif status == ASKED:
+                self._answer()
             else:
                 break
         self._finished = status == FINISHED
@@ -219,6 +231,33 @@ class CompiledExplorer:
         self._broken_off = None if progressed else waiting[0]
         return Rest(waiting, open_cells)
 
+    @cached_property
+    def _referee(self) -> Referee:
+        return Referee(self._problem)
+
+    def _answer(self) -> None:
+        """Answer the walk's question."""
+        walk, questions, at = self._walk, self._walk.questions, self._tables.at
+        kind = questions.mode[KIND]
+        f, first, second, third = map(int, questions.asked[kind])
+        if kind == OF_A_RANK:
+            sides, winners = self._decided_before(first + 1)
+            questions.answer[kind, CONTENT] = self._referee.rank(Decided(first, sides, winners))
+            return
+        layer, sides, winners, _ = self._decisions(int(walk.top[0]))
+        cell = Decided(layer, self._without_constraints(sides), winners)
+        witness = np.zeros(self._tables.dim)
+        sure = witness_of(self._cells, f, witness)
+        if third < 0:
+            answer = self._referee.cut(cell, int(first - at[layer, CUT]), witness, sure)
+        else:
+            scan, listed = walk.groups.scan, walk.groups.listed
+            losers = [int(k) for k in listed[: scan[AT]] if k != second] if scan[PHASE] == SPLITTING else []
+            answer = self._referee.difference(cell, int(first - at[layer, UNIT]), second, third, losers, witness, sure)
+        questions.answer[kind, CONTENT] = ZERO if answer.side == Side.ZERO else answer.side
+        questions.answer[kind, [SURE_BELOW, SURE_ABOVE]] = answer.sure
+        questions.points[...] = answer.points
+
     def _with_constraints(self, sides: np.ndarray) -> np.ndarray:
         """Sides of all cuts: the constraints are the last cuts of layer 0, and no decisions, so subtrees leave them out.
 
@@ -239,8 +278,8 @@ class CompiledExplorer:
         winners = np.where((units.function[:n_units] < 0) & (sizes > 1), images.piece[:n_units], OPEN_DECISION)
         return self._without_constraints(images.cut_side[:n_cuts]), winners.astype(np.int16)
 
-    def _waiting(self, f: int) -> Subtree:
-        """The subtree of a cell on the stack."""
+    def _decisions(self, f: int) -> tuple[int, np.ndarray, np.ndarray, tuple[int, int]]:
+        """Layer of a cell on the stack, its sides (of the constraints too) and winners, and how many are of layers before."""
         walk, at = self._walk, self._tables.at
         entry = walk.stack[f]
         layer = int(entry[LAYER])
@@ -268,12 +307,16 @@ class CompiledExplorer:
             sides[entry[NEWS_INDEX]] = entry[NEWS_VALUE]
         elif entry[NEWS] == A_WINNER:
             winners[entry[NEWS_INDEX]] = entry[NEWS_VALUE]
+        return layer, sides, winners, (len(before), len(winners_before))
+
+    def _waiting(self, f: int) -> Subtree:
+        """The subtree of a cell on the stack."""
+        layer, sides, winners, n_before = self._decisions(f)
         witness = np.zeros(self._tables.dim)
-        witness_of(self._cells, f, witness)
-        parent = int(walk.tally.path[NUMBER, layer])
-        return Subtree(
-            layer, self._without_constraints(sides), winners, (len(before), len(winners_before)), witness, parent
-        )
+        if not witness_of(self._cells, f, witness):
+            witness = np.zeros(0)
+        parent = int(self._walk.tally.path[NUMBER, layer])
+        return Subtree(layer, self._without_constraints(sides), winners, n_before, witness, parent)
 
     def _grow(self, status: int) -> None:
         n, _, rows = self._cells.tables.shape

@@ -47,9 +47,12 @@ class Options:
     ----------
     record : Record
         With `Record.REGIONS` the batches hold the regions, with `Record.TREE` the cells of all layers.
+    exact : bool
+        Whether what rounding leaves in doubt is decided in exact arithmetic, by an engine that can.
     """
 
     record: Record = Record.NONE
+    exact: bool = True
 
 
 @dataclass(frozen=True)

@@ -18,11 +18,14 @@ class Problem:
     ----------
     network : Network
         Only its unit layers are walked.
+    domain : Domain
+        As it was given.
     chart : Chart
         The domain's coordinates y (`domain/chart.py`).
     """
 
     network: Network
+    domain: Domain
     chart: Chart
 
     @classmethod
@@ -38,7 +41,7 @@ class Problem:
         if chart.whole and network.unit_layers:
             first = network.unit_layers[0]
             chart = seen_by(first, chart, independent_columns(first.weight, chart.directions))
-        return cls(network, chart)
+        return cls(network, domain, chart)
 
     @property
     def depth(self) -> int:

@@ -96,9 +96,7 @@ class Forms:
     def of(cls, rows: Iterable[Row], labels: Iterable[Label]) -> Forms:
         """Rows made primitive, without those that are nowhere negative because they are constant."""
         kept = [
-            (primitive(row), label)
-            for row, label in zip(rows, labels, strict=True)
-            if any(row[:-1]) or row[-1] < 0
+            (primitive(row), label) for row, label in zip(rows, labels, strict=True) if any(row[:-1]) or row[-1] < 0
         ]
         return cls([row for row, _ in kept], [label for _, label in kept])
 

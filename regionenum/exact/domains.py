@@ -73,7 +73,9 @@ class ExactDomain:
         lower, scale = chart.bounds
         if chart.whole:
             inputs = _affine(chart.directions.toarray(), chart.origin)
-            return cls(inputs, (_far(chart.dim),), Frame.cone(_diagonal(np.append(scale, 1.0)), chart.dim), lower, scale)
+            return cls(
+                inputs, (_far(chart.dim),), Frame.cone(_diagonal(np.append(scale, 1.0)), chart.dim), lower, scale
+            )
         match domain:
             case Box():
                 inputs, sides = _box(domain, chart)

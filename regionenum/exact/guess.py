@@ -56,7 +56,9 @@ def farthest(cone: Cone, form: Row) -> Guess:
     frame = cone.frame
     forms, numbers = cone.seen
     columns = frame.matrix.tolist()
-    objective = to_floats([[sum(a * row[j] for a, row in zip(form, columns, strict=True) if a) for j in range(cone.n)]])[0]
+    objective = to_floats(
+        [[sum(a * row[j] for a, row in zip(form, columns, strict=True) if a) for j in range(cone.n)]]
+    )[0]
     linear, constant = _split(frame, forms)
     cost, offset = _split(frame, objective[None, :])
     end = _solve(linear, constant, cost[0], frame.lower, frame.upper)

@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from enum import IntEnum
 
 import numpy as np
-from flint import fmpz, fmpz_mat, nmod_mat
+from flint import fmpz_mat, nmod_mat
 
 from regionenum.exact import guess, simplex
 from regionenum.exact.basis import Basis
@@ -254,5 +254,3 @@ def rank(rows: Sequence[Row]) -> int:
     if reduced == min(len(rows), n):
         return int(reduced)
     return int(fmpz_mat(rows).rank())
-
-

@@ -66,7 +66,8 @@ class _Weight:
         if isinstance(weight, sp.csr_array):
             entries, self._exponent = integers(weight.data)
             self._rows = [
-                (weight.indices[a:b].tolist(), entries[a:b]) for a, b in zip(weight.indptr, weight.indptr[1:], strict=False)
+                (weight.indices[a:b].tolist(), entries[a:b])
+                for a, b in zip(weight.indptr, weight.indptr[1:], strict=False)
             ]
         else:
             self._dense = dyadic(weight)

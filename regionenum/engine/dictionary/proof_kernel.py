@@ -3,7 +3,7 @@
 A line holds a function g with an error bound B, such that every value of g in the unit cube, computed as a dot product
 in any order, is within B of the truth (`scaled_line`). Two proofs are made of this.
 
-*Inside.* A point z with 0 < z_k < 1 and g(z) > B for every constraint g > 0 of the cell is strictly inside it.
+*Inside.* A point z with 0 < z_k < END and g(z) > B for every constraint g > 0 of the cell is strictly inside it.
 
 *Does not reach.* Let h be the row in question, g_i the constraints, and l_i >= 0 any numbers, for example the
 multipliers of a final basis, as they are in floating point. On the cell h <= h + sum l_i g_i = f, and f is at most
@@ -43,6 +43,10 @@ from regionenum.engine.dictionary.simplex_kernel import COST_TOL
 from regionenum.engine.lanes import add8, copy8, larger8, load8, multiply8, multiply_add8, splat8, store8, sum8
 from regionenum.engine.policy import inlined, kernel
 from regionenum.engine.tables import UNIT_ROUNDOFF
+
+
+END = 1.0 - 2.0**-51
+"""Coordinates beyond this are not believed to be in the cube: where the width of a domain was rounded, it may end before 1."""
 
 
 @kernel
@@ -93,7 +97,7 @@ def is_inside(table, label, lines, at):
     dim, bound = label[SIZE, DIM], lines.shape[1] - EXTRA + BOUND
     point = table[at]
     for k in range(dim):
-        if point[k] <= 0.0 or point[k] >= 1.0:
+        if point[k] <= 0.0 or point[k] >= END:
             return False
     for i in range(label[SIZE, N_BASIC]):
         if label[ROW_VAR, i] >= dim:

@@ -89,7 +89,7 @@ def _difference(tables, walk, layer, u, i, k):
 
 @kernel
 def _guess(tables, walk, cells, f, constant, error):
-    """What float64 says of a difference whose sign on the cube cannot be told: its sign at the witness is likely that of all."""
+    """What float64 says of a difference whose sign on the cube cannot be told: what it says at the witness."""
     witness(cells, f, walk.point)
     value = constant
     for n in range(tables.dim):

@@ -23,7 +23,7 @@ from regionenum.network.units import Floats, Ints
 TINY = 2.0**-1000
 """Added to a magnitude that is not 0: a share of the unit roundoff of it is more than all that can underflow."""
 LEAST = 2.0**-1070
-"""Added to a quotient that is not 0 but may come out as 0."""
+"""Added to a product or a quotient that is not 0 but may come out as 0."""
 HOPELESS = 1e300
 """Relative error of what could overflow."""
 
@@ -134,9 +134,12 @@ def pull_back(tables, images, layer):
     reach = tables.errors.reach[at[layer, ROW] : at[layer + 1, ROW]]
     if terms == 0:
         gamma = 0.0
+    least_one, least_linear = LEAST if worst_one > 0.0 else 0.0, LEAST if worst_linear > 0.0 else 0.0
     for n in range(n_rows):
-        bound_one[n] = worst_one * reach[n] + gamma * abs(bias[n])
-        bound_linear[n] = worst_linear * reach[n]
+        bound_one[n], bound_linear[n] = gamma * abs(bias[n]), 0.0
+        if reach[n] > 0.0:
+            bound_one[n] += worst_one * reach[n] + least_one
+            bound_linear[n] = worst_linear * reach[n] + least_linear
     if worst_one < HOPELESS:
         _copy_errors(tables, images, layer)
 
@@ -198,8 +201,9 @@ def _copy_errors(tables, images, layer):
             if factor == 0.0:
                 images.error_one[n], images.error_linear[n] = 0.0, 0.0
             elif images.error_one[row] + images.error_linear[row] < HOPELESS:
-                images.error_one[n] = factor * images.error_one[row]
+                images.error_one[n] = factor * images.error_one[row] + (LEAST if images.error_one[row] > 0.0 else 0.0)
                 images.error_linear[n] = factor * images.error_linear[row]
+                images.error_linear[n] += LEAST if images.error_linear[row] > 0.0 else 0.0
 
 
 @inlined
@@ -280,7 +284,8 @@ def sign_on_cube(one, constant, normal, error_one, error_linear):
             return ALWAYS_ABOVE if level > 0.0 else ALWAYS_BELOW
         return FLAT
     error = error_one + error_linear
-    error += (normal.shape[0] + 2) * UNIT_ROUNDOFF * (abs(constant) + (high - low))
+    # the sum, and the end of the domain, which may be a rounding away from 1
+    error += (normal.shape[0] + 4) * UNIT_ROUNDOFF * (abs(constant) + (high - low))
     if low - error > 0.0:
         return ALWAYS_ABOVE
     if high + error < 0.0:

@@ -24,6 +24,8 @@ from regionenum.engine.walk.state import (
     CELL,
     CONTENT,
     FIRST,
+    IS_EXACT,
+    KIND,
     LIKELY,
     NO_ANSWER,
     OF_A_ROW,
@@ -37,12 +39,13 @@ from regionenum.engine.walk.state import (
 @inlined
 def asks(questions):
     """Whether doubtful decisions are asked."""
-    return questions.mode[0] == 1
+    return questions.mode[IS_EXACT] == 1
 
 
 @kernel
 def ask(questions, kind, f, first, second, third, guess):
     """Ask; `guess` is what float64 says, or -1."""
+    questions.mode[KIND] = kind
     asked = questions.asked[kind]
     asked[CELL], asked[FIRST], asked[SECOND], asked[THIRD] = f, first, second, third
     questions.answer[kind, CONTENT], questions.answer[kind, LIKELY] = NO_ANSWER, guess

@@ -37,6 +37,8 @@ CELLS, CHILDREN, MAX_CHILDREN, UNSPLIT, STATISTICS = 0, 1, 2, 3, 4
 """First axis of `Tally.statistics`; see `interface.Statistics`."""
 
 
+IS_EXACT, KIND = 0, 1
+"""Entries of `Questions.mode`."""
 OF_A_ROW, OF_A_RANK = 0, 1
 """Kinds of questions."""
 CELL, FIRST, SECOND, THIRD, QUESTION_FIELDS = 0, 1, 2, 3, 4
@@ -78,7 +80,7 @@ class Groups(NamedTuple):
 class Questions(NamedTuple):
     """What the walk asks when a decision is in doubt, and what it was told; see `question_kernel`."""
 
-    mode: Ints  # (1,) whether to ask; if not, what is likely is believed and counted as doubtful
+    mode: Ints  # (2,) whether to ask (if not, what is likely is believed and counted as doubtful); the kind asked last
     asked: Ints  # (2, QUESTION_FIELDS) the last question of each kind
     answer: Ints  # (2, ANSWER_FIELDS) its answer
     points: Floats  # (2, dim) points of the negative side, and of the positive one
@@ -106,7 +108,7 @@ class Walk(NamedTuple):
 def make_questions(dim: int) -> Questions:
     """No questions; doubtful decisions are believed."""
     questions = Questions(
-        mode=np.zeros(1, np.int64),
+        mode=np.zeros(2, np.int64),
         asked=np.zeros((2, QUESTION_FIELDS), np.int64),
         answer=np.zeros((2, ANSWER_FIELDS), np.int64),
         points=np.zeros((2, dim)),
