@@ -46,10 +46,11 @@ def main(argv: list[str] | None = None) -> int:
         for name in families:
             starts = range(0, options.networks, SHARE)
             ends = (min(start + SHARE, options.networks) for start in starts)
-            shares = pool.map(_judge_share, repeat(name), repeat(options.seed), starts, ends, repeat(options.engine))
+            how = repeat(options.engine), repeat(options.exact)
+            shares = pool.map(_judge_share, repeat(name), repeat(options.seed), starts, ends, *how)
             silent += _report(name, [judged for share in shares for judged in share], options.doubted)
     if options.shrink:
-        silent = [_shrunk(example, options.engine) for example in silent]
+        silent = [_shrunk(example, options.engine, options.exact) for example in silent]
     if options.save and silent:
         write_examples(options.save, silent)
         print(f"{len(silent)} saved in {options.save}")
@@ -61,18 +62,18 @@ Judged = tuple[str, Example | None, Judgement | None]
 """Name of a network, itself, and its judgement; none if it has too many cells."""
 
 
-def _judge_share(family: str, seed: int, start: int, end: int, engine: str) -> list[Judged]:
-    return list(_judged(family, seed, start, end, engine))
+def _judge_share(family: str, seed: int, start: int, end: int, engine: str, exact: bool) -> list[Judged]:
+    return list(_judged(family, seed, start, end, engine, exact))
 
 
-def _judged(family: str, seed: int, start: int, end: int, engine: str) -> Iterator[Judged]:
+def _judged(family: str, seed: int, start: int, end: int, engine: str, exact: bool) -> Iterator[Judged]:
     """The networks of a family from one number to another. Those that are right are not handed back themselves."""
     for k in range(start, end):
         name = f"{family}/{seed}/{k}"
         try:
             network, domain = case_of(family, seed, k)
             example = Example.of(name, "fuzz", network, domain, MOST_CELLS)
-            judgement = judge(example, engine)
+            judgement = judge(example, engine, exact)
         except (TooManyCellsError, NoInteriorError):
             yield name, None, None
             continue
@@ -105,14 +106,14 @@ def _report(family: str, judged: list[Judged], doubted: bool) -> list[Example]:
     return silent
 
 
-def _shrunk(example: Example, engine: str) -> Example:
+def _shrunk(example: Example, engine: str, exact: bool) -> Example:
     """The smallest part of an example that is still wrong without a doubt."""
 
     def is_silent(candidate: Example) -> bool:
-        return judge(candidate, engine).verdict is Verdict.WITHOUT_DOUBT
+        return judge(candidate, engine, exact).verdict is Verdict.WITHOUT_DOUBT
 
     smallest = shrink(example, is_silent)
-    print(f"  shrunk {example.name}: {difference(judge(smallest, engine), smallest.truth)}")
+    print(f"  shrunk {example.name}: {difference(judge(smallest, engine, exact), smallest.truth)}")
     print("  " + json.dumps(smallest.write()), flush=True)
     return smallest
 
@@ -123,6 +124,7 @@ def _options(argv: list[str] | None) -> argparse.Namespace:
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--family", choices=list(FAMILIES), help="this family only")
     parser.add_argument("--engine", choices=sorted(ENGINES), default=next(iter(ENGINES)))
+    parser.add_argument("--no-exact", dest="exact", action="store_false", help="believe float64 where it is in doubt")
     parser.add_argument("--workers", type=int, default=1, help="processes")
     parser.add_argument("--doubted", action="store_true", help="show wrong answers with a doubt too")
     parser.add_argument("--shrink", action="store_true", help="make wrong networks as small as they can be")

@@ -18,12 +18,13 @@ if TYPE_CHECKING:
     from regionenum.network.storage import save_npz
     from regionenum.network.transform import relu_after_pooling, with_decision
     from regionenum.result import Result, open_run
-    from regionenum.results.findings import LayerSummary, RankSummary
+    from regionenum.results.findings import Audit, LayerSummary, RankSummary
     from regionenum.results.progress import Progress
 
     __version__: str
 
 __all__ = [
+    "Audit",
     "Box",
     "Counters",
     "Domain",
@@ -64,6 +65,7 @@ _HOMES = {
     "EngineName": "choices",
     "Fill": "choices",
     "InputError": "errors",
+    "Audit": "results.findings",
     "LayerSummary": "results.findings",
     "Network": "network.layers",
     "Polytope": "domain",

@@ -63,6 +63,7 @@ class Settings:
     out: str | PathLike[str] | None = None
     engine: str | Engine = "compiled"
     workers: int = 1
+    exact: bool = True
     resume: bool = False
     config: dict[str, Any] | None = None
     commit_seconds: float | None = None
@@ -104,7 +105,7 @@ class Enumeration:
         settings = settings or Settings()
         _check_kinds(network, domain, settings.workers)
         self._network, self._domain, self._settings = network, domain, settings
-        self._options = Options(_record(settings.record))
+        self._options = Options(_record(settings.record), settings.exact)
         self._engine = engine_by_name(settings.engine) if isinstance(settings.engine, str) else settings.engine
         self._problem = Problem.over(network, domain)
         if settings.workers < 1:
@@ -142,7 +143,7 @@ class Enumeration:
         return {
             "domain": self._domain.describe(),
             "record": str(self._options.record),
-            "exact": False,
+            "exact": self._subject().exact,
             "engine": self._engine.name,
             "out": str(out),
         }
@@ -236,7 +237,9 @@ class Enumeration:
         return Result(Findings(self._subject(), self._totals, self._sink.rows))
 
     def _subject(self) -> Subject:
-        return Subject(self._problem, self._domain, self._options.record, self._engine.name)
+        return Subject(
+            self._problem, self._options.record, self._engine.name, self._options.exact and self._engine.certain
+        )
 
 
 def enumerate_regions(
@@ -245,7 +248,7 @@ def enumerate_regions(
     record: str = "none",
     out: str | PathLike[str] | None = None,
     workers: int = 1,
-    exact: bool = False,
+    exact: bool = True,
     engine: str | Engine = "compiled",
     on_progress: Callable[[Progress], None] | None = None,
     resume: bool = False,
@@ -272,7 +275,8 @@ def enumerate_regions(
     workers : int
         Number of worker processes; 1 works in this process.
     exact : bool
-        Must be False; decisions are taken in floating point, and doubtful ones are counted in `Result.counters`.
+        Whether decisions that rounding errors leave in doubt are made in exact arithmetic. If not, what float64 says is
+        believed, and every such decision is counted (`Result.audit`). Engine "highs" decides in floating point anyway.
     engine : {"compiled", "highs"} or Engine
         "highs" is slow and independent, and works in one process.
     on_progress : callable, optional
@@ -302,10 +306,9 @@ def enumerate_regions(
     WorkerError
         If a worker failed or died; a run directory can be resumed.
     """
-    refuse_unavailable(exact=exact)
     file = None if stop_file is None else Path(stop_file)
     stop = Stop(time_limit=time_limit, max_regions=max_regions, file=file)
-    settings = Settings(record=record, out=out, engine=engine, workers=workers, resume=resume)
+    settings = Settings(record=record, out=out, engine=engine, workers=workers, exact=exact, resume=resume)
     enumeration = Enumeration(net, domain, settings, stop)
     follow(enumeration, on_progress)
     return enumeration.result()
@@ -331,15 +334,6 @@ def _check_kinds(network: object, domain: object, workers: object) -> None:
         raise InputError(f"the domain is {name}; give a domain, for example regionenum.Box(-1, 1) or WholeSpace()")
     if isinstance(workers, bool) or not isinstance(workers, int):
         raise InputError(f"workers={workers!r}: give the number of worker processes, at least 1")
-
-
-def refuse_unavailable(*, exact: bool = False) -> None:
-    """Refuse what is promised but not built yet, rather than doing something less under its name."""
-    if exact:
-        raise InputError(
-            "exact=True: certified decisions are not available yet; use exact=False, doubtful decisions are counted in "
-            "the summary"
-        )
 
 
 def _record(name: str) -> Record:

@@ -14,7 +14,7 @@ from regionenum.choices import Fill, Record
 from regionenum.domain import Domain
 from regionenum.engine.interface import Counters, Statistics
 from regionenum.network.layers import Network
-from regionenum.results.findings import Findings, LayerSummary
+from regionenum.results.findings import Audit, Findings, LayerSummary
 from regionenum.results.reader import read_run
 from regionenum.results.schema import Table
 
@@ -43,8 +43,16 @@ class Result:
 
     @property
     def exact(self) -> bool:
-        """Whether every decision is certified; False when floating-point decisions were taken as they came."""
-        return self.findings.exact
+        """Whether every decision is certain: proved by rigorous bounds on rounding errors, or made in exact arithmetic.
+
+        The counts are then those of the network and the domain as their float64 numbers say, read as rational numbers.
+        """
+        return self.findings.subject.exact
+
+    @property
+    def audit(self) -> Audit:
+        """How many decisions were certain, made in exact arithmetic, overturned by it, or left in doubt."""
+        return self.findings.audit
 
     @property
     def network(self) -> Network:
@@ -163,7 +171,7 @@ class Result:
     def __repr__(self) -> str:
         return (
             f"<Result: {self.count:,} regions, {'complete' if self.complete else 'incomplete'}, "
-            f"{'exact' if self.exact else 'not certified'}, {self.seconds:.3g} s>"
+            f"{'exact' if self.exact else 'not exact'}, {self.seconds:.3g} s>"
         )
 
 

@@ -99,6 +99,7 @@ class LineEngine:
     """The oracle as an engine; its steps are `size` regions long, whatever they are asked to be."""
 
     name = "line"
+    certain = False
     splittable = False
 
     def __init__(self, size: int = 3) -> None:

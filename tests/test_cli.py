@@ -60,7 +60,7 @@ def error_of(capsys, code, *argv):
 def test_count(capsys, model, bounds, regions):
     assert main(["count", model, *bounds, "--json"]) == 0
     found = json.loads(capsys.readouterr().out)
-    assert (found["count"], found["complete"], found["exact"]) == (regions, True, False)
+    assert (found["count"], found["complete"], found["exact"]) == (regions, True, True)
 
 
 def test_models_of_other_kinds(capsys, tmp_path):
@@ -120,8 +120,11 @@ def test_tables(capsys, model):
     assert ["maximum", "5", "2:", "2", "1:", "2", "0:", "1"] in lines
     assert ["input", "2", "1", "4", "4.00", "4", "0"] in lines
     assert ["signs", "2", "2", "3", "1.50", "2", "1"] in lines
-    assert any(line[:2] == ["5", "regions"] and "certified)" in line for line in lines)
-    assert any(line[:2] == ["doubtful", "decisions:"] for line in lines)
+    assert ["5", "regions", "(complete;", "exact)"] in lines
+    assert any(line[0] == "decisions:" and line[2:4] == ["certain", "by"] for line in lines if line)
+    assert not any(line[0] == "doubtful" for line in lines if line)
+    assert main(["count", model, "--box", "-1", "1", "--no-exact"]) == 0
+    assert "5 regions (complete; decided in floating point)" in capsys.readouterr().out
 
 
 def test_tables_on_a_narrow_terminal_lose_no_digit():
@@ -158,7 +161,7 @@ def test_run_and_report(capsys, config, tmp_path):
     out = str(tmp_path / "run")
     assert main(["run", config, "--out", out]) == 0
     printed = capsys.readouterr().out
-    assert "5 regions (complete; float decisions, not certified)" in printed
+    assert "5 regions (complete; exact)" in printed
     assert main(["report", out]) == 0
     assert capsys.readouterr().out == printed
     assert main(["report", out, "--json"]) == 0
@@ -168,7 +171,7 @@ def test_run_and_report(capsys, config, tmp_path):
         "model": str(tmp_path / "star.npz"),
         "domain": {"kind": "box", "lower": -1.0, "upper": 1.0},
         "record": "regions",
-        "exact": False,
+        "exact": True,
         "engine": "compiled",
         "out": out,
     }
@@ -212,9 +215,6 @@ def test_bad_input_is_one_sentence(capsys, model, config, tmp_path):
     assert "has no manifest.json" in error_of(capsys, 2, "resume", str(tmp_path))
     assert "no such folder" in error_of(capsys, 2, "status", str(tmp_path / "none"))
     assert "unknown key `x`" in error_of(capsys, 2, "run", config, "--set", "x=1")
-    assert "certified decisions" in error_of(
-        capsys, 2, "run", config, "--out", str(tmp_path / "r"), "--set", "exact=true"
-    )
     assert "has no manifest.json" in error_of(capsys, 2, "report", str(tmp_path))
 
 

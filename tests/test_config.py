@@ -35,7 +35,7 @@ def test_a_configuration(config_file, tmp_path):
         model=str(tmp_path / "nets/a.npz"),
         domain=config.domain,
         record=Record.TREE,
-        exact=False,
+        exact=True,
         engine=EngineName.COMPILED,
         out=None,
     )

@@ -58,7 +58,6 @@ def enumerated(on_progress=None, **settings):
 @pytest.mark.parametrize(
     ("arguments", "sentence"),
     [
-        ({"exact": True}, "certified decisions are not available yet; use exact=False"),
         ({"workers": 0}, "workers=0: give the number of worker processes, at least 1"),
         ({"workers": 2, "engine": "highs"}, 'engine "highs" works in one process only; use workers=1'),
         ({"resume": True}, "resume needs the run directory of the run; give out"),

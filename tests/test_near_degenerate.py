@@ -1,4 +1,4 @@
-"""A wrong count is never without a doubt: networks on which floating point is known to go wrong.
+"""Networks on which floating point is known to go wrong: right if exact, and otherwise never wrong without a doubt.
 
 `python -m benchmarks.near_degenerate` tells what becomes of all of them.
 """
@@ -43,8 +43,16 @@ each_example = pytest.mark.parametrize("example", EXAMPLES, ids=lambda example: 
 
 
 @each_example
-def test_never_wrong_without_a_doubt(example: Example) -> None:
+def test_right_without_a_doubt(example: Example) -> None:
     judgement = judge(example)
+    if judgement.verdict is not Verdict.RIGHT:
+        pytest.fail(difference(judgement, example.truth))
+    assert not judgement.doubts
+
+
+@each_example
+def test_never_wrong_without_a_doubt(example: Example) -> None:
+    judgement = judge(example, exact=False)
     if judgement.verdict is Verdict.WITHOUT_DOUBT:
         pytest.fail(difference(judgement, example.truth))
 
@@ -54,7 +62,7 @@ def test_never_wrong_without_a_doubt(example: Example) -> None:
 )
 def test_small_integers_are_right(example: Example) -> None:
     """Nothing is rounded in these, so that a doubt is no excuse."""
-    judgement = judge(example)
+    judgement = judge(example, exact=False)
     if judgement.verdict is not Verdict.RIGHT:
         pytest.fail(difference(judgement, example.truth))
 

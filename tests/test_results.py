@@ -21,7 +21,7 @@ def test_the_summary():
     assert (summary.regions, summary.children, summary.max_children, summary.unsplit) == (3, 5, 3, 2)
     assert result.layers[1].by_rank[1].children == 0
     assert (result.input.regions, result.input.by_rank[1].children) == (1, 3)
-    assert repr(result).startswith("<Result: 5 regions, complete, not certified, ")
+    assert repr(result).startswith("<Result: 5 regions, complete, not exact, ")
 
 
 def test_regions_are_the_leaves_of_the_tree():

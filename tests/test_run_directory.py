@@ -145,7 +145,7 @@ def test_a_folder_that_cannot_be_made_is_one_sentence(tmp_path):
 
 def test_rows_of_an_interrupted_commit_are_written_once(tmp_path, monkeypatch):
     problem = Problem.over(NET, BOX)
-    run_writer = RunWriter(tmp_path / "run", Subject(problem, BOX, Record.TREE, "line"), {})
+    run_writer = RunWriter(tmp_path / "run", Subject(problem, Record.TREE, "line"), {})
     totals = Totals.of(problem)
     totals.statistics.cells[2, 1] = 2
     assert run_writer.cell_store is not None
@@ -168,7 +168,7 @@ def test_rows_of_an_interrupted_commit_are_written_once(tmp_path, monkeypatch):
 def test_status_shows_regions_and_cells_of_one_moment(tmp_path):
     """What was found since the last commit and the last line of progress is in both, or in neither."""
     problem = Problem.over(NET, BOX)
-    run_writer = RunWriter(tmp_path / "run", Subject(problem, BOX, Record.NONE, "line"), {})
+    run_writer = RunWriter(tmp_path / "run", Subject(problem, Record.NONE, "line"), {})
     totals = Totals.of(problem)
     run_writer.commit(totals)
     totals.statistics.cells[:, 1] = [1, 3, 4]

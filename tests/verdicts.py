@@ -53,10 +53,10 @@ def doubts(result: Result) -> int:
     return result.counters.doubtful + result.counters.doubtful_ranks
 
 
-def judge(example: Example, engine: str = "compiled") -> Judgement:
+def judge(example: Example, engine: str = "compiled", exact: bool = True) -> Judgement:
     """Enumerate an example and compare its count, regions by layer, and ranks and children with the truth."""
     try:
-        result = rn.enumerate_regions(example.network, example.domain, engine=engine, time_limit=LONGEST)
+        result = rn.enumerate_regions(example.network, example.domain, engine=engine, exact=exact, time_limit=LONGEST)
     except (EngineError, InputError) as error:
         return Judgement(Verdict.REFUSED, message=str(error))
     if not result.complete:

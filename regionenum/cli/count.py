@@ -31,6 +31,12 @@ def add_parser(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> No
     parser.add_argument(
         "--engine", choices=list(map(str, EngineName)), default=str(EngineName.COMPILED), help="default: %(default)s"
     )
+    parser.add_argument(
+        "--no-exact",
+        dest="exact",
+        action="store_false",
+        help="believe float64 where rounding errors leave a decision in doubt, and count such decisions",
+    )
     parser.add_argument("--maps", action="store_true", help="count the distinct affine maps of recorded regions too")
     parser.add_argument("--json", action="store_true", help="print one JSON object instead of tables")
     add_limits(parser)
@@ -54,5 +60,6 @@ def _run(arguments: argparse.Namespace) -> int:
         engine=arguments.engine,
         out=arguments.out,
         model=options.describe(),
+        exact=arguments.exact,
     )
     return run_session(request, Limits.of(arguments), arguments.ranks, as_json=arguments.json, maps=arguments.maps)

@@ -38,6 +38,7 @@ def _run(arguments: argparse.Namespace) -> int:
         record=stored.record,
         engine=stored.engine,
         out=arguments.directory,
+        exact=stored.exact,
         resume=True,
     )
     return run_session(request, Limits.of(arguments), arguments.ranks, as_json=arguments.json)

@@ -14,7 +14,7 @@ from regionenum.cli.limits import STOPPED, Limits
 from regionenum.cli.progress import progress_display
 from regionenum.cli.tables import print_result
 from regionenum.domain import Domain
-from regionenum.enumeration import Enumeration, ExecutorOf, Settings, follow, refuse_unavailable
+from regionenum.enumeration import Enumeration, ExecutorOf, Settings, follow
 from regionenum.network.layers import Network
 
 if TYPE_CHECKING:
@@ -30,7 +30,7 @@ class Request:
     record, engine : names, see `choices.py`
     out : the run directory, if any
     model : where the network came from, for the record
-    exact : whether every decision is to be certified
+    exact : whether doubtful decisions are made in exact arithmetic
     resume : go on with the run in `out`
     """
 
@@ -40,7 +40,7 @@ class Request:
     engine: str
     out: str | None
     model: Mapping[str, Any] = field(default_factory=lambda: {"model": None})
-    exact: bool = False
+    exact: bool = True
     resume: bool = False
 
     def config(self) -> dict[str, Any]:
@@ -70,7 +70,6 @@ def run_session(
     ranks : of MPI, which then are the workers
     as_json, maps : see `print_result`
     """
-    refuse_unavailable(exact=request.exact)
     stop = limits.stop()
     with stop.listening():
         settings = Settings(
@@ -78,6 +77,7 @@ def run_session(
             out=request.out,
             engine=request.engine,
             workers=1 if ranks else limits.n_workers(),
+            exact=request.exact,
             resume=request.resume,
             config=request.config(),
             commit_seconds=limits.commit_seconds,

@@ -57,6 +57,7 @@ def as_dict(result: Result) -> dict[str, Any]:
         "domain": result.domain.describe(),
         "input": asdict(result.input),
         "layers": [asdict(layer) for layer in result.layers],
+        "audit": asdict(result.audit),
         "counters": asdict(result.counters),
         "notes": list(result.network.notes),
     }
@@ -102,15 +103,16 @@ def _table(title: str, style: box.Box | None, *columns: str) -> Table:
 
 
 def _sentences(result: Result) -> list[str]:
-    c = result.counters
-    doubtful = c.doubtful + c.doubtful_ranks
+    c, audit = result.counters, result.audit
     state = "complete" if result.complete else "incomplete: all counts are lower bounds"
-    certainty = "every decision certified" if result.exact else "float decisions, not certified"
+    certainty = "exact" if result.exact else "decided in floating point"
     lines = [
         f"{result.count:,} regions ({state}; {certainty})",
-        f"doubtful decisions: {doubtful:,} of {c.tests:,} tests ({c.doubtful_ranks:,} of them about a dimension)",
+        f"decisions: {audit.decisions:,}; certain by bounds on rounding: {audit.certain:,}; "
+        f"made in exact arithmetic: {audit.resolved:,} ({audit.overturned:,} of them against float64)",
     ]
-    if doubtful:
+    if audit.doubtful:
+        lines.append(f"doubtful decisions: {audit.doubtful:,} ({c.doubtful_ranks:,} of them about a dimension)")
         lines.append(
             "A doubtful decision is so close to zero that rounding could have made it: the counts may be wrong there."
         )

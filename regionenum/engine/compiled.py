@@ -86,6 +86,7 @@ class CompiledEngine:
     """Depth-first walk with one bounded simplex dictionary per cell (see `dictionary/layout.py`), compiled by numba."""
 
     name = "compiled"
+    certain = True
     splittable = True
 
     def explorer(self, problem: Problem, options: Options) -> CompiledExplorer:

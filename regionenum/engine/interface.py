@@ -184,6 +184,8 @@ class Engine(Protocol):
     ----------
     name : str
         As in `choices.EngineName`, manifests and messages.
+    certain : bool
+        Whether its decisions are certain if `Options.exact` is set.
     splittable : bool
         Whether the subtrees its explorers give back can be explored anywhere, in any order. If not, the tree stays with the
         explorer that was given its root, and another explorer begins at the beginning: such an engine works in one process,
@@ -191,6 +193,7 @@ class Engine(Protocol):
     """
 
     name: str
+    certain: bool
     splittable: bool
 
     def explorer(self, problem: Problem, options: Options) -> Explorer:

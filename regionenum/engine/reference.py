@@ -101,6 +101,7 @@ class HighsEngine:
     """The reference engine. Decides every split by the largest inscribed ball; see `ball.py` for what is doubtful."""
 
     name = "highs"
+    certain = False
     splittable = False
 
     def explorer(self, problem: Problem, options: Options) -> HighsExplorer:

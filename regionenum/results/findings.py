@@ -50,6 +50,26 @@ class LayerSummary:
     by_rank: dict[int, RankSummary]
 
 
+@dataclass(frozen=True)
+class Audit:
+    """How the decisions of a run were made.
+
+    Attributes
+    ----------
+    decisions : about cuts and winners (`Counters.tests`), and one about the rank of every cell of every layer
+    certain : proved by rigorous bounds on rounding errors
+    resolved : left open by these, and made in exact arithmetic
+    overturned : of these, those that float64 alone would have made otherwise
+    doubtful : left open, and believed as float64 has them; 0 in an exact run
+    """
+
+    decisions: int
+    certain: int
+    resolved: int
+    overturned: int
+    doubtful: int
+
+
 @dataclass(frozen=True, eq=False)
 class Findings:
     """What an enumeration found, as it is kept.
@@ -59,18 +79,25 @@ class Findings:
     subject : what was enumerated
     totals : counts of cells by layer and rank, what the engine did, the time, and whether the tree was exhausted
     rows : the recorded rows, table by table
-    exact : whether every decision is certified; False when floating-point decisions were taken as they came
     """
 
     subject: Subject
     totals: Totals
     rows: RecordedRows
-    exact: bool = False
 
     @property
     def count(self) -> int:
         """Number of full-dimensional activation regions found."""
         return int(self.totals.statistics.cells[-1].sum())
+
+    @property
+    def audit(self) -> Audit:
+        """How the decisions were made."""
+        counters, n_cells = self.totals.counters, int(self.totals.statistics.cells[1:].sum())
+        doubtful = counters.doubtful + counters.doubtful_ranks
+        decisions = counters.tests + n_cells
+        certain = decisions - counters.resolved - doubtful
+        return Audit(decisions, certain, counters.resolved, counters.overturned, doubtful)
 
     @property
     def input(self) -> LayerSummary:

@@ -74,6 +74,7 @@ def refuse_other(directory: Path, manifest: Manifest, subject: Subject) -> None:
         ("domain", _text(manifest.domain), _text(subject.domain.describe()), "the configuration changed"),
         ("recording level", str(manifest.record), str(subject.record), "the configuration changed"),
         ("engine", manifest.engine, subject.engine, "the configuration changed"),
+        ("kind of decisions", _kind(manifest.exact), _kind(subject.exact), "`exact` changed"),
     )
     for what, there, here, why in same:
         if there != here:
@@ -87,6 +88,10 @@ def refuse_other(directory: Path, manifest: Manifest, subject: Subject) -> None:
             f'{directory} cannot be resumed: its engine ("{manifest.engine}") cannot go on from the middle; remove it '
             "and start again"
         )
+
+
+def _kind(exact: bool) -> str:
+    return "exact" if exact else "in floating point"
 
 
 def sweep(directory: Path, manifest: Manifest) -> None:

@@ -17,15 +17,20 @@ class Subject:
     Attributes
     ----------
     problem : the network over the domain
-    domain : the domain as it was given
     record : what is kept of the cells
     engine : name of the engine
+    exact : whether every decision is certain: by rigorous bounds on rounding errors, or made in exact arithmetic
     """
 
     problem: Problem
-    domain: Domain
     record: Record
     engine: str
+    exact: bool = False
+
+    @property
+    def domain(self) -> Domain:
+        """The domain, as it was given."""
+        return self.problem.domain
 
     @property
     def network(self) -> Network:

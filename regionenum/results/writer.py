@@ -149,7 +149,7 @@ class RunWriter:
             domain=subject.domain.describe(),
             record=subject.record,
             engine=subject.engine,
-            exact=False,
+            exact=subject.exact,
             complete=False,
             seconds=0.0,
             statistics=statistics_to_lists(self.totals.statistics),

@@ -44,7 +44,6 @@ from regionenum.engine.lanes import add8, copy8, larger8, load8, multiply8, mult
 from regionenum.engine.policy import inlined, kernel
 from regionenum.engine.tables import UNIT_ROUNDOFF
 
-
 END = 1.0 - 2.0**-51
 """Coordinates beyond this are not believed to be in the cube: where the width of a domain was rounded, it may end before 1."""
 
