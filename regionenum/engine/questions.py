@@ -57,7 +57,7 @@ class Referee:
 
     def __init__(self, problem: Problem) -> None:
         self._whole, self._dim = problem.chart.whole, problem.dim + problem.chart.whole
-        self._domain = ExactDomain.of(problem.domain, problem.chart)
+        self._domain = ExactDomain.of(problem.domain, problem.chart, problem.network.input_shape)
         self._rows = PulledBack(problem.network, self._domain)
 
     def cut(self, cell: Decided, number: int, witness: Floats, sure: bool) -> Answer:

@@ -57,7 +57,7 @@ class ExactDomain:
         return int(self.inputs.matrix.ncols()) - 1
 
     @classmethod
-    def of(cls, domain: Domain, chart: Chart) -> ExactDomain:
+    def of(cls, domain: Domain, chart: Chart, input_shape: tuple[int, ...] = ()) -> ExactDomain:
         """A domain, and the chart that an engine has of it.
 
         Parameters
@@ -78,12 +78,12 @@ class ExactDomain:
             )
         match domain:
             case Box():
-                inputs, sides = _box(domain, chart)
+                inputs, sides = _box(domain, chart, input_shape)
                 lower, scale = _moved(chart)
                 blocks: tuple[Block, ...] = (_far(chart.dim), sides)
                 beside = True
             case Polytope(within=Box() as box):
-                inputs, sides = _box(box, chart)
+                inputs, sides = _box(box, chart, input_shape)
                 lower, scale = _moved(chart)
                 half_spaces = _half_spaces(domain, inputs, 2 * chart.dim)
                 blocks, beside = (_far(chart.dim), sides, half_spaces), True
@@ -94,7 +94,7 @@ class ExactDomain:
                 blocks, beside = (_far(chart.dim), _half_spaces(domain, inputs, 0)), False
             case Slice(within=Box() as box):
                 inputs = _affine(chart.directions.toarray(), chart.origin)
-                blocks, beside = (_far(chart.dim), _between(inputs, box)), False
+                blocks, beside = (_far(chart.dim), _between(inputs, box, input_shape)), False
             case _:
                 raise TypeError(f"{domain!r} is not a domain of this package with a chart that is bounded")
         columns = np.zeros((chart.dim + 1, chart.dim + 1))
@@ -169,10 +169,10 @@ def _moved(chart: Chart) -> tuple[Floats, Floats]:
     return chart.origin[columns.indices] + columns.data * lower, columns.data * width
 
 
-def _box(box: Box, chart: Chart) -> tuple[Dyadic, Sides]:
+def _box(box: Box, chart: Chart, input_shape: tuple[int, ...]) -> tuple[Dyadic, Sides]:
     """The inputs of a box, and its sides."""
     n_in = len(chart.origin)
-    lower, upper = box.bounds((n_in,))
+    lower, upper = box.bounds(input_shape or (n_in,))
     free = np.flatnonzero(lower < upper)
     fixed = np.where(lower < upper, 0.0, lower)
     inputs = _affine(np.eye(n_in)[:, free], fixed)
@@ -200,10 +200,10 @@ def _half_spaces(polytope: Polytope, inputs: Dyadic, first: int) -> Forms:
     return Forms.of(rows, _labels(first, len(rows)))
 
 
-def _between(inputs: Dyadic, box: Box) -> Forms:
+def _between(inputs: Dyadic, box: Box, input_shape: tuple[int, ...]) -> Forms:
     """The forms upper_i - x_i, then x_i - lower_i, of the inputs that vary."""
     rows = inputs.matrix.tolist()
-    lower, upper = (dyadic(bound) for bound in box.bounds((len(rows),)))
+    lower, upper = (dyadic(bound) for bound in box.bounds(input_shape or (len(rows),)))
     least = min(inputs.exponent, lower.exponent, upper.exponent)
     rows = inputs.over(least).tolist()
     varying = [i for i, row in enumerate(rows) if any(row[:-1])]

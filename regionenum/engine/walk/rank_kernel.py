@@ -3,7 +3,8 @@
 The rank of the rows slope_u normal_u over the layer's units is found by Gram-Schmidt orthogonalisation (twice where it
 cancels), unit by unit in `order`, which lists units decided for a whole subtree first. The rank after every unit is
 kept: a cell that differs from the last one only in late units starts there. The rank of the map before the layer
-bounds it from above, and reaching that bound ends the computation.
+bounds it from above, and reaching that bound ends the computation. Where an order proves less than the bound because rows
+nearly depend on others, the rows are taken in the order of what is left of them.
 
 Only the domain's own coordinates count, the first `free` of a row.
 """
@@ -40,6 +41,9 @@ class Ranks(NamedTuple):
     basis: Floats  # (depth, free, free) orthonormal rows
     spoilt: Floats  # (depth, free + 1) bound on the angle by which the span of so many basis rows can be wrong
     normal: Floats  # (free,) scratch
+    last: Floats  # (free, free) scratch: an orthonormal basis
+    rest: Floats  # (largest layer, free) scratch: what is left of each row
+    error: Floats  # (largest layer,) scratch: its error
 
 
 def make_ranks(tables: Tables) -> Ranks:
@@ -52,6 +56,9 @@ def make_ranks(tables: Tables) -> Ranks:
         basis=np.zeros((tables.depth, tables.free, tables.free)),
         spoilt=np.zeros((tables.depth, tables.free + 1)),
         normal=np.zeros(tables.free),
+        last=np.zeros((tables.free, tables.free)),
+        rest=np.zeros((int(np.diff(tables.at[:, UNIT]).max(initial=1)), tables.free)),
+        error=np.zeros(int(np.diff(tables.at[:, UNIT]).max(initial=1))),
     )
 
 
@@ -90,7 +97,9 @@ def layer_rank(at, units, images, ranks, layer, bound):
             break
         rank, doubts_in, doubts_out = known[RANK, position], known[DOUBTS_IN, position], known[DOUBTS_OUT, position]
         if rank == bound:
-            return rank, doubts_in
+            if doubts_in == 0:
+                return rank, 0
+            break
         position += 1
     while position < n_units and rank < bound:
         u = start + ranks.order[start + position]
@@ -120,7 +129,59 @@ def layer_rank(at, units, images, ranks, layer, bound):
         known[DOUBTS_IN, position], known[DOUBTS_OUT, position] = doubts_in, doubts_out
         position += 1
     ranks.length[layer] = position
-    return rank, doubts_in + (doubts_out if rank < bound else 0)
+    doubts = doubts_in + (doubts_out if rank < bound else 0)
+    if doubts > 0 and _reaches(at, units, images, ranks, layer, bound):
+        return bound, 0
+    return rank, doubts
+
+
+@kernel
+def _reaches(at, units, images, ranks, layer, bound):
+    """Whether `bound` rows are proved to be independent, if they are taken in the order of what is left of them.
+
+    The rows, of length 1, lose their part in the span row by row (modified Gram-Schmidt), so that each step adds the rounding
+    of one projection to the error of all; else as in `layer_rank`.
+    """
+    rest, error, basis, normal = ranks.rest, ranks.error, ranks.last, ranks.normal
+    dim, n = normal.shape[0], 0
+    rounding = 8.0 * (dim + 2) * UNIT_ROUNDOFF
+    for u in range(at[layer, UNIT], at[layer + 1, UNIT]):
+        row, slope, _ = branch(units, images, u)
+        if slope == 0.0:
+            continue
+        read_row(at, images.image, layer, row, normal)
+        size, noise = norm(normal), images.error_linear[at[layer, ROW] + row]
+        if size <= 2.0 * noise:
+            continue
+        for k in range(dim):
+            rest[n, k] = normal[k] / size
+        error[n] = 2.0 * noise / size + rounding
+        n += 1
+    spoilt = 0.0
+    for rank in range(bound):
+        best, left = -1, 0.0
+        for i in range(n):
+            size = norm(rest[i])
+            if size - MARGIN * error[i] > left:
+                best, left = i, size - MARGIN * error[i]
+        if best < 0:
+            return False
+        for k in range(dim):
+            normal[k] = rest[best, k]
+        left = _outside(basis, rank, normal)
+        wrong = error[best] + rounding * rank + spoilt
+        if left <= MARGIN * wrong:
+            return False
+        for k in range(dim):
+            basis[rank, k] = normal[k] / left
+        spoilt += wrong / left
+        for i in range(n):
+            dot = 0.0
+            for k in range(dim):
+                dot += basis[rank, k] * rest[i, k]
+            for k in range(dim):
+                rest[i, k] -= dot * basis[rank, k]
+    return True
 
 
 @kernel
