@@ -47,6 +47,12 @@ NEARLY = ("tests/test_near_degenerate.py", "-k", "never_wrong or integers")
 SUBTREES = ("tests/test_subtrees.py",)
 FAMILIES = ("tests/test_hard_networks.py", "-k", "test_never_wrong or test_what_is")
 ORACLE = ("tests/test_exact_oracle.py",)
+GROUPS = "tests/test_group_kernels.py::"
+DOUBTED = (f"{GROUPS}test_a_winner_that_rounding_hides_is_a_doubt",)
+ONE = (f"{GROUPS}test_of_candidates_that_are_one_up_to_rounding_the_lower_wins",)
+COPY = (f"{GROUPS}test_a_row_that_is_rounded_is_its_own_copy",)
+LEADER = (f"{GROUPS}test_a_leader_by_rounding_alone_loses",)
+LOSERS = (f"{GROUPS}test_losers_are_compared_with_the_leader_only",)
 
 DICTIONARY, WALK = "regionenum/engine/dictionary", "regionenum/engine/walk"
 
@@ -505,5 +511,82 @@ MUTANTS: tuple[Mutant, ...] = (
         "            found += cut_side[k]",
         "            found = cut_side[k]",
         NEARLY,
+    ),
+    Mutant(
+        "a difference too flat to have a sign is no doubt",
+        f"{WALK}/group_kernel.py",
+        "        walk.tally.counters[DOUBTFUL_COUNT] += 1\n        witness(cells, f, walk.point)\n        value = constant",
+        "        witness(cells, f, walk.point)\n        value = constant",
+        DOUBTED,
+    ),
+    Mutant(
+        "candidates that agree in rounded bits are no doubt",
+        f"{WALK}/group_kernel.py",
+        "                counters[DOUBTFUL_COUNT] += error_one + error_linear > 0.0\n",
+        "",
+        DOUBTED,
+    ),
+    Mutant(
+        "a winner that is believed to have no room is no doubt",
+        f"{WALK}/group_kernel.py",
+        "    if outcome == DOUBTFUL:\n        outcome = settle(cells, f, counters)\n    if outcome == POSITIVE:",
+        "    if outcome == DOUBTFUL:\n        outcome = likely(cells, f)\n    if outcome == POSITIVE:",
+        DOUBTED,
+    ),
+    Mutant(
+        "the leader stays when a lower candidate is the same up to rounding",
+        f"{WALK}/group_kernel.py",
+        "            scan[LEADER] = min(scan[LEADER], i)\n",
+        "            scan[LEADER] = scan[LEADER]\n",
+        ONE,
+    ),
+    Mutant(
+        "of candidates that are the same up to rounding both win",
+        f"{WALK}/group_kernel.py",
+        "if sign == ALWAYS_BELOW or (k < i and sign == LEVEL_ZERO):",
+        "if sign == ALWAYS_BELOW:",
+        ONE,
+    ),
+    Mutant(
+        "of candidates that are the same up to rounding none wins",
+        f"{WALK}/group_kernel.py",
+        "(k < i and sign == LEVEL_ZERO)",
+        "sign == LEVEL_ZERO",
+        ONE,
+    ),
+    Mutant(
+        "equal weights are found after rounding",
+        f"{WALK}/group_kernel.py",
+        "        if tables.twin[first + i] != i:\n            continue\n",
+        "",
+        COPY,
+    ),
+    Mutant(
+        "losers are kept",
+        f"{WALK}/group_kernel.py",
+        "            keep = outcome != NEGATIVE\n",
+        "            keep = True\n",
+        LOSERS,
+    ),
+    Mutant(
+        "the leader drops what is always above it",
+        f"{WALK}/group_kernel.py",
+        "        keep = sign == ALWAYS_ABOVE\n",
+        "        keep = False\n",
+        LEADER,
+    ),
+    Mutant(
+        "a candidate wins below another",
+        f"{WALK}/group_kernel.py",
+        "if sign == ALWAYS_BELOW or (k < i and sign == LEVEL_ZERO):",
+        "if k < i and sign == LEVEL_ZERO:",
+        LEADER,
+    ),
+    Mutant(
+        "the leader wins where it has no child",
+        f"{WALK}/group_kernel.py",
+        "walk.images.piece[u] = stack[f + 1, NEWS_VALUE]",
+        "walk.images.piece[u] = listed[n - 1]",
+        LEADER,
     ),
 )
