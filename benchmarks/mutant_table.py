@@ -53,6 +53,9 @@ ONE = (f"{GROUPS}test_of_candidates_that_are_one_up_to_rounding_the_lower_wins",
 COPY = (f"{GROUPS}test_a_row_that_is_rounded_is_its_own_copy",)
 LEADER = (f"{GROUPS}test_a_leader_by_rounding_alone_loses",)
 LOSERS = (f"{GROUPS}test_losers_are_compared_with_the_leader_only",)
+APEX = ("tests/test_apex_proofs.py",)
+HANDED_ON = ("tests/test_layer_kernels.py::test_errors_of_a_layer_are_handed_on_to_the_next",)
+FORGET = ("tests/test_walk_kernels.py::test_certificates_of_a_layer_forget_the_sides_of_the_one_before",)
 
 DICTIONARY, WALK = "regionenum/engine/dictionary", "regionenum/engine/walk"
 
@@ -254,11 +257,11 @@ MUTANTS: tuple[Mutant, ...] = (
         ROWS,
     ),
     Mutant(
-        "errors of the layer before are forgotten",
+        "errors of the slopes of the layer before are forgotten",
         f"{WALK}/layer_kernel.py",
         "error_linear = abs(slope) * images.error_linear[row_error] + gamma",
         "error_linear = gamma",
-        ROWS,
+        HANDED_ON,
     ),
     Mutant(
         "intercepts of branches are left out",
@@ -588,5 +591,117 @@ MUTANTS: tuple[Mutant, ...] = (
         "walk.images.piece[u] = stack[f + 1, NEWS_VALUE]",
         "walk.images.piece[u] = listed[n - 1]",
         LEADER,
+    ),
+    Mutant(
+        "the least multiplier at the apex is that of the last column",
+        f"{DICTIONARY}/proof_kernel.py",
+        "        least = min(least, -sign * table[COLUMN + j, r])",
+        "        least = -sign * table[COLUMN + j, r]",
+        APEX,
+    ),
+    Mutant(
+        "the multiplier of t is left out at the apex",
+        f"{DICTIONARY}/proof_kernel.py",
+        "            table[WORK, dim - 1] -= sign * table[COLUMN + j, r]\n",
+        "            table[WORK, dim - 1] -= 0.0\n",
+        APEX,
+    ),
+    Mutant(
+        "the residual at the apex is the bound alone",
+        f"{DICTIONARY}/proof_kernel.py",
+        "        residual += abs(table[WORK, k]) * (0.5 if k < dim - 1 else 1.0)",
+        "        residual += 0.0",
+        APEX,
+    ),
+    Mutant(
+        "multipliers that were left out prove at the apex",
+        f"{DICTIONARY}/proof_kernel.py",
+        "    if least <= max(COST_TOL, 2.0 * residual):",
+        "    if least <= 2.0 * residual:",
+        APEX,
+    ),
+    Mutant(
+        "the inverse at the apex is checked in other coordinates",
+        f"{DICTIONARY}/proof_kernel.py",
+        "                e[q] += factor * lines[variable - dim, q] * (0.5 if q < dim - 1 else 1.0)",
+        "                e[q] += factor * lines[variable - dim, q]",
+        APEX,
+    ),
+    Mutant(
+        "the error of the inverse at the apex is forgotten",
+        f"{DICTIONARY}/proof_kernel.py",
+        "norm_r, norm_e = max(norm_r, size), max(norm_e, total)",
+        "norm_r, norm_e = max(norm_r, size), 0.0",
+        APEX,
+    ),
+    Mutant(
+        "the inverse at the apex has the norm of its last row",
+        f"{DICTIONARY}/proof_kernel.py",
+        "norm_r, norm_e = max(norm_r, size), max(norm_e, total)",
+        "norm_r, norm_e = size, max(norm_e, total)",
+        APEX,
+    ),
+    Mutant(
+        "the error of the inverse at the apex is that of its last row",
+        f"{DICTIONARY}/proof_kernel.py",
+        "norm_r, norm_e = max(norm_r, size), max(norm_e, total)",
+        "norm_r, norm_e = max(norm_r, size), total",
+        APEX,
+    ),
+    Mutant(
+        "an inverse at the apex may be wrong by as much as it is",
+        f"{DICTIONARY}/proof_kernel.py",
+        "(worst + 1e-14 * dim) <= 0.5",
+        "(worst + 1e-14 * dim) <= 1.0",
+        APEX,
+    ),
+    Mutant(
+        "half of what a residual can do at the apex",
+        f"{DICTIONARY}/proof_kernel.py",
+        "least > 2.0 * residual * norm_r",
+        "least > residual * norm_r",
+        APEX,
+    ),
+    Mutant(
+        "errors of the constants of the layer before are forgotten",
+        f"{WALK}/layer_kernel.py",
+        "error_one = abs(slope) * images.error_one[row_error] + gamma",
+        "error_one = gamma",
+        HANDED_ON,
+    ),
+    Mutant(
+        "a rank takes rows to be exact",
+        f"{WALK}/rank_kernel.py",
+        "images.error_linear[at[layer, ROW] + row]",
+        "0.0",
+        ("tests/test_rank_kernels.py::test_a_row_below_its_noise_is_counted",),
+    ),
+    Mutant(
+        "the noise of rows is no part of their angle",
+        f"{WALK}/rank_kernel.py",
+        "error = 2.0 * noise / size + 8.0",
+        "error = 8.0",
+        ("tests/test_rank_kernels.py::test_the_noise_of_rows_counts_where_they_are_nearly_parallel",),
+    ),
+    Mutant(
+        "doubts while a subtree's cell is rebuilt are forgotten",
+        "regionenum/engine/compiled.py",
+        "        before[DOUBTFUL] = counters[DOUBTFUL]\n",
+        "",
+        ("tests/test_mended.py::test_doubts_while_a_cell_is_rebuilt_are_counted",),
+    ),
+    Mutant(
+        "a layer begins with the negative sides of the one before",
+        f"{WALK}/tree_kernel.py",
+        "    walk.stack[f, MINUS_MASK] = 0\n",
+        "",
+        FORGET,
+    ),
+    Mutant(
+        "a layer begins with the positive sides of the one before",
+        f"{WALK}/tree_kernel.py",
+        "    walk.stack[f, PLUS_MASK] = 0\n",
+        "",
+        FORGET,
     ),
 )
