@@ -714,4 +714,11 @@ MUTANTS: tuple[Mutant, ...] = (
         "",
         FORGET,
     ),
+    Mutant(
+        "a candidate that is believed to lose everywhere is no doubt",
+        f"{WALK}/group_kernel.py",
+        "                outcome = settle(cells, f, counters)\n            keep = outcome != NEGATIVE",
+        "                outcome = likely(cells, f)\n            keep = outcome != NEGATIVE",
+        DOUBTED,
+    ),
 )
