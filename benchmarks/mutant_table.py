@@ -16,7 +16,7 @@ class Mutant:
     file : path in the repository
     text : occurs exactly once in the file
     replacement : the wrong text
-    tests : arguments of pytest
+    tests : arguments of pytest; one test that takes seconds is best
     """
 
     name: str
