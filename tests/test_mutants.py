@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 
 from benchmarks import mutants
-from benchmarks.mutant_table import MUTANTS, Mutant
+from benchmarks.mutant import Mutant
+from benchmarks.mutant_table import MUTANTS
 from benchmarks.mutants import ROOT
 
 LINE = "def double(x):\n    return x + x\n"
