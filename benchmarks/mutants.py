@@ -1,6 +1,6 @@
 """Do the tests notice? Each mutant is one wrong line: `python -m benchmarks.mutants [--list] [NAME ...]`.
 
-The mutants are listed in `mutant_table.py`, by rooms. The working tree is copied to a temporary folder. There one mutant at a time
+The mutants are listed in `mutant_table.py`. The working tree is copied to a temporary folder. There one mutant at a time
 replaces a text that occurs exactly once, its tests run, and the text is put back. Kernels are not compiled, so that a mutant
 of a kernel takes seconds. A mutant is killed if its tests fail, or take longer than the time limit; otherwise it SURVIVED. The
 tests must pass on the copy as it is, or a death would prove nothing. Exits 1 unless all are killed.
