@@ -2,53 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from pathlib import Path
-
-
-@dataclass(frozen=True)
-class Mutant:
-    """A text of a file, what replaces it, and the tests that must fail then.
-
-    Attributes
-    ----------
-    name : unique
-    file : path in the repository
-    text : occurs exactly once in the file
-    replacement : the wrong text
-    tests : arguments of pytest
-    """
-
-    name: str
-    file: str
-    text: str
-    replacement: str
-    tests: tuple[str, ...]
-
-    def apply(self, root: Path) -> str:
-        """Mutate the file below `root`, and return its content before."""
-        path = root / self.file
-        content = path.read_text() if path.exists() else ""
-        n = content.count(self.text)
-        if n != 1 or self.text == self.replacement:
-            raise DoesNotApplyError(f"{self.file} has {n} places like {self.text!r}; exactly one must be replaced")
-        path.write_text(content.replace(self.text, self.replacement))
-        return content
-
-
-class DoesNotApplyError(Exception):
-    """The text of a mutant is not in its file, or not once."""
-
-
-LINES = ("tests/test_proofs.py",)
-PROOFS = ("tests/test_proved_cells.py",)
-ROWS = ("tests/test_row_bounds.py",)
-NEARLY = ("tests/test_near_degenerate.py", "-k", "never_wrong or integers")
-SUBTREES = ("tests/test_subtrees.py",)
-FAMILIES = ("tests/test_hard_networks.py", "-k", "test_never_wrong or test_what_is")
-ORACLE = ("tests/test_exact_oracle.py",)
-
-DICTIONARY, WALK = "regionenum/engine/dictionary", "regionenum/engine/walk"
+from benchmarks.mutant import Mutant, in_steps, rows
+from benchmarks.mutants_of_dictionaries import DICTIONARY_MUTANTS
+from benchmarks.mutants_of_walks import WALK_MUTANTS
 
 MUTANTS: tuple[Mutant, ...] = (
     Mutant(
@@ -56,454 +12,71 @@ MUTANTS: tuple[Mutant, ...] = (
         "regionenum/network/units.py",
         'np.searchsorted(np.asarray(self.breakpoints), z, side="left")',
         'np.searchsorted(np.asarray(self.breakpoints), z, side="right")',
-        ("tests/test_network.py",),
+        ("tests/test_network.py::test_values_and_pieces_with_the_lower_piece_at_a_breakpoint[function1-0.0-0.0-0]",),
     ),
     Mutant(
         "the fixed inputs of a box are free",
         "regionenum/domain/box.py",
         "free = np.flatnonzero(lower < upper)",
         "free = np.flatnonzero(lower <= upper)",
-        ("tests/test_domain.py",),
+        ("tests/test_domain.py::test_boxes_that_do_not_fit_a_network[lower2-upper2-every coordinate is fixed]",),
     ),
     Mutant(
         "the oracle misses edges between vertices with more facets than needed",
         "tests/exact_cones.py",
         "if common.bit_count() < len(p) - len(self.lines) - 2:",
         "if common.bit_count() != len(p) - len(self.lines) - 2:",
-        ORACLE,
+        ("tests/test_exact_oracle.py::test_known_answers[arrangement resonance all-subset sums n=3]",),
     ),
     Mutant(
         "the oracle takes the upper piece at a breakpoint",
         "tests/exact_cones.py",
         "        if not above:\n            return self, None\n        if not below:\n            return None, self",
         "        if not below:\n            return None, self\n        if not above:\n            return self, None",
-        ORACLE,
+        ("tests/test_exact_oracle.py::test_rational_subdivision",),
     ),
     Mutant(
         "equal candidates of the oracle are two",
         "tests/exact_oracle.py",
         "if row not in group[:k]]",
         "]",
-        ORACLE,
-    ),
-    Mutant(
-        "lines are taken to be exact",
-        f"{DICTIONARY}/proof_kernel.py",
-        "line[pad + BOUND] = (error + (2 * dim + 16)",
-        "line[pad + BOUND] = 0.0 * (error + (2 * dim + 16)",
-        PROOFS,
-    ),
-    Mutant(
-        "roundings of a dot product are forgotten",
-        f"{DICTIONARY}/proof_kernel.py",
-        "(error + (2 * dim + 16) * UNIT_ROUNDOFF * size + 2.0**-1000)",
-        "(error + 2.0**-1000)",
-        LINES,
-    ),
-    Mutant(
-        "errors of a row are forgotten on its line",
-        f"{DICTIONARY}/proof_kernel.py",
-        "(error + (2 * dim + 16) * UNIT_ROUNDOFF * size",
-        "((2 * dim + 16) * UNIT_ROUNDOFF * size",
-        PROOFS,
-    ),
-    Mutant(
-        "the error of a row is not scaled as the row is",
-        f"{DICTIONARY}/proof_kernel.py",
-        "        error *= scale\n",
-        "        error *= 1.0\n",
-        PROOFS,
-    ),
-    Mutant(
-        "a witness may be outside the cube",
-        f"{DICTIONARY}/proof_kernel.py",
-        "        if point[k] <= 0.0 or point[k] >= 1.0:\n            return False",
-        "        if point[k] < -1.0 or point[k] > 2.0:\n            return False",
-        PROOFS,
-    ),
-    Mutant(
-        "a witness need not be inside the constraints among the rows",
-        f"{DICTIONARY}/proof_kernel.py",
-        "        if label[ROW_VAR, i] >= dim:",
-        "        if label[ROW_VAR, i] < 0:",
-        PROOFS,
-    ),
-    Mutant(
-        "a witness need not be inside the constraints among the columns",
-        f"{DICTIONARY}/proof_kernel.py",
-        "            value = value_at(line, point)\n            if label[COL_FLIP, j] == 1:",
-        "            value = 1.0\n            if label[COL_FLIP, j] > 1:",
-        PROOFS,
-    ),
-    Mutant(
-        "a witness is inside without regard to the bounds of constraints",
-        f"{DICTIONARY}/proof_kernel.py",
-        "            if label[COL_FLIP, j] == 1:\n                value = -value\n            if value <= line[bound]:",
-        "            if label[COL_FLIP, j] == 1:\n                value = -value\n            if value <= 0.0:",
-        PROOFS,
-    ),
-    Mutant(
-        "bounds of the constraints are no part of a proof",
-        f"{DICTIONARY}/proof_kernel.py",
-        "        bound += multiplier * line[pad + BOUND]\n",
-        "        bound += 0.0\n",
-        PROOFS,
-    ),
-    Mutant(
-        "the bound of the row is no part of a proof",
-        f"{DICTIONARY}/proof_kernel.py",
-        "    constant, bound = sign * line[pad + CONSTANT], line[pad + BOUND]",
-        "    constant, bound = sign * line[pad + CONSTANT], 0.0",
-        PROOFS,
-    ),
-    Mutant(
-        "a maximum below the bound is a proof",
-        f"{DICTIONARY}/proof_kernel.py",
-        "if top + bound <= 0.0:",
-        "if top <= bound:",
-        PROOFS,
-    ),
-    Mutant(
-        "the maximum on the cube takes negative coefficients too",
-        f"{DICTIONARY}/proof_kernel.py",
-        "top += max(table[WORK, k], 0.0)",
-        "top += table[WORK, k]",
-        PROOFS,
-    ),
-    Mutant(
-        "all rows that touch a cone touch it at the apex alone",
-        f"{DICTIONARY}/proof_kernel.py",
-        "top <= 1e-6 and _only_at_apex(table, label, lines, r, sign, bound)",
-        "top <= 1e-6",
-        PROOFS,
-    ),
-    Mutant(
-        "bounds are no part of the residual at the apex",
-        f"{DICTIONARY}/proof_kernel.py",
-        "    residual = bound\n",
-        "    residual = 0.0\n",
-        PROOFS,
-    ),
-    Mutant(
-        "the inverse of a cone's basis is not checked",
-        f"{DICTIONARY}/proof_kernel.py",
-        "return norm_e + norm_r * (worst + 1e-14 * dim) <= 0.5 and least > 2.0 * residual * norm_r",
-        "return True",
-        PROOFS,
-    ),
-    Mutant(
-        "a point beyond the hyperplane need not be inside the cell",
-        f"{DICTIONARY}/cut_kernel.py",
-        "    return -sign * value_at(line, table[OTHER_AT]) > bound and is_inside(table, label, lines, OTHER_AT)",
-        "    return -sign * value_at(line, table[OTHER_AT]) > bound",
-        PROOFS,
-    ),
-    Mutant(
-        "a point beyond the hyperplane without regard to its bound",
-        f"{DICTIONARY}/cut_kernel.py",
-        "    return -sign * value_at(line, table[OTHER_AT]) > bound and",
-        "    return -sign * value_at(line, table[OTHER_AT]) > 0.0 and",
-        PROOFS,
-    ),
-    Mutant(
-        "a point inside the cell need not be beyond the hyperplane",
-        f"{DICTIONARY}/cut_kernel.py",
-        "    return -sign * value_at(line, table[OTHER_AT]) > bound and is_inside",
-        "    return is_inside",
-        PROOFS,
-    ),
-    Mutant(
-        "a witness that cannot leave the hyperplane proves the negative side",
-        f"{DICTIONARY}/cut_kernel.py",
-        "    label[SIZE, LIKELY] = NEGATIVE\n    return DOUBTFUL",
-        "    label[SIZE, LIKELY] = NEGATIVE\n    return NEGATIVE",
-        NEARLY,
-    ),
-    Mutant(
-        "constants of pulled-back rows are exact",
-        f"{WALK}/layer_kernel.py",
-        "bound_one[n] = worst_one * reach[n] + gamma * abs(bias[n])",
-        "bound_one[n] = 0.0",
-        ROWS,
-    ),
-    Mutant(
-        "slopes of pulled-back rows are exact",
-        f"{WALK}/layer_kernel.py",
-        "bound_linear[n] = worst_linear * reach[n]",
-        "bound_linear[n] = 0.0",
-        ROWS,
-    ),
-    Mutant(
-        "sums of pulled-back rows do not round",
-        f"{WALK}/layer_kernel.py",
-        "gamma = (terms + 4) * UNIT_ROUNDOFF",
-        "gamma = 0.0",
-        ROWS,
-    ),
-    Mutant(
-        "a bias is added without rounding",
-        f"{WALK}/layer_kernel.py",
-        "worst_one * reach[n] + gamma * abs(bias[n])",
-        "worst_one * reach[n]",
-        ROWS,
-    ),
-    Mutant(
-        "errors of the layer before are forgotten",
-        f"{WALK}/layer_kernel.py",
-        "error_linear = abs(slope) * images.error_linear[row_error] + gamma",
-        "error_linear = gamma",
-        ROWS,
-    ),
-    Mutant(
-        "intercepts of branches are left out",
-        f"{WALK}/layer_kernel.py",
-        "        if k == one:\n            factor += intercept\n",
-        "        if k == one:\n            factor += 0.0\n",
-        ROWS,
-    ),
-    Mutant(
-        "what overflowed has no error",
-        f"{WALK}/layer_kernel.py",
-        "worst_one, worst_linear = HOPELESS, HOPELESS\n",
-        "worst_one, worst_linear = 0.0, 0.0\n",
-        ROWS,
-    ),
-    Mutant(
-        "a breakpoint is subtracted without rounding",
-        f"{WALK}/layer_kernel.py",
-        "            constant -= value\n            error_one += UNIT_ROUNDOFF * abs(constant)",
-        "            constant -= value",
-        ROWS,
-    ),
-    Mutant(
-        "candidates are subtracted without rounding",
-        f"{WALK}/layer_kernel.py",
-        "    error_linear = images.error_linear[row] + images.error_linear[other] + UNIT_ROUNDOFF * size_linear",
-        "    error_linear = images.error_linear[row] + images.error_linear[other]",
-        ROWS,
-    ),
-    Mutant(
-        "the sign on the cube disregards the error",
-        f"{WALK}/layer_kernel.py",
-        "    error = error_one + error_linear\n    error +=",
-        "    error = 0.0\n    error +=",
-        ROWS,
-    ),
-    Mutant(
-        "any part outside the span proves independence",
-        f"{WALK}/rank_kernel.py",
-        "MARGIN = 4.0",
-        "MARGIN = 0.0",
-        NEARLY,
-    ),
-    Mutant(
-        "roundings of a rank are forgotten",
-        f"{WALK}/rank_kernel.py",
-        "8.0 * (normal.shape[0] + 2) * UNIT_ROUNDOFF + spoilt[rank]",
-        "spoilt[rank]",
-        NEARLY,
-    ),
-    Mutant(
-        "the span that is found is exact",
-        f"{WALK}/rank_kernel.py",
-        "spoilt[rank] = spoilt[rank - 1] + error / left",
-        "spoilt[rank] = 0.0",
-        ROWS,
-    ),
-    Mutant(
-        "rows below their noise are no doubt",
-        f"{WALK}/rank_kernel.py",
-        "                doubtful += size > 0.0 or noise > 0.0\n",
-        "                doubtful += 0\n",
-        NEARLY,
-    ),
-    Mutant(
-        "uncertain ranks are no doubt",
-        f"{WALK}/rank_kernel.py",
-        "                doubtful += not certain\n",
-        "                doubtful += 0\n",
-        NEARLY,
-    ),
-    Mutant(
-        "ranks are remembered for other pieces",
-        f"{WALK}/rank_kernel.py",
-        "ranks.known[0, start + position] != images.piece",
-        "ranks.known[0, start + position] > images.piece",
-        NEARLY,
-    ),
-    Mutant(
-        "ranks are remembered from another cell",
-        f"{WALK}/rank_kernel.py",
-        "    ranks.length[layer] = 0\n",
-        "    ranks.length[layer] += 0\n",
-        SUBTREES,
-    ),
-    Mutant(
-        "likely answers are certain",
-        f"{WALK}/group_kernel.py",
-        "    counters[DOUBTFUL_COUNT] += 1\n    return likely(cells, f)",
-        "    return likely(cells, f)",
-        NEARLY,
-    ),
-    Mutant(
-        "the child of a split has its parent's witness",
-        f"{DICTIONARY}/cut_kernel.py",
-        "child_table[WITNESS_AT, k] = table[OTHER_AT, k]",
-        "child_table[WITNESS_AT, k] = table[WITNESS_AT, k]",
-        PROOFS,
-    ),
-    Mutant(
-        "a candidate that may win is dropped",
-        f"{WALK}/group_kernel.py",
-        "                outcome = settle(cells, f, counters)\n            keep = outcome != NEGATIVE",
-        "                outcome = settle(cells, f, counters)\n            keep = outcome == POSITIVE",
-        NEARLY,
-    ),
-    Mutant(
-        "a flat row is no doubt",
-        f"{WALK}/tree_kernel.py",
-        "            counters[DOUBTFUL_COUNT] += 1\n            witness(cells, f, walk.point)",
-        "            witness(cells, f, walk.point)",
-        NEARLY,
-    ),
-    Mutant(
-        "a leaf counts one of its sides",
-        f"{WALK}/tree_kernel.py",
-        "                count_cell(at, units, images, walk.ranks, walk.tally, layer)\n                _decide",
-        "                _decide",
-        NEARLY,
-    ),
-    Mutant(
-        "a leaf counts both sides with the pieces of one",
-        f"{WALK}/tree_kernel.py",
-        "                decide(cuts, images.cut_side, images.piece, c, NEGATIVE)\n                count_cell",
-        "                count_cell",
-        NEARLY,
-    ),
-    Mutant(
-        "both children are on the same side",
-        f"{WALK}/tree_kernel.py",
-        "A_CUT, c, 1 - side",
-        "A_CUT, c, side",
-        NEARLY,
-    ),
-    Mutant(
-        "a certificate holds whatever is negative",
-        f"{WALK}/certificate_kernel.py",
-        "if entry[PLUS] & ~plus == 0 and entry[MINUS] & ~minus == 0:",
-        "if entry[PLUS] & ~plus == 0:",
-        NEARLY,
-    ),
-    Mutant(
-        "a certificate holds whatever is positive",
-        f"{WALK}/certificate_kernel.py",
-        "if entry[PLUS] & ~plus == 0 and entry[MINUS] & ~minus == 0:",
-        "if entry[MINUS] & ~minus == 0:",
-        NEARLY,
-    ),
-    Mutant(
-        "a certificate leaves out a constraint",
-        f"{WALK}/certificate_kernel.py",
-        "    for k in range(n):\n        c = lines[k]",
-        "    for k in range(1, n):\n        c = lines[k]",
-        NEARLY,
-    ),
-    Mutant(
-        "cells with two children are unsplit",
-        f"{WALK}/tally_kernel.py",
-        "if n == 1:",
-        "if n <= 2:",
-        NEARLY,
-    ),
-    Mutant(
-        "the most children are added up",
-        f"{WALK}/tally_kernel.py",
-        "max(statistics[MAX_CHILDREN, k, rank], n)",
-        "statistics[MAX_CHILDREN, k, rank] + n",
-        NEARLY,
-    ),
-    Mutant(
-        "cells are closed one layer too late",
-        f"{WALK}/tally_kernel.py",
-        "close_cells(tally, layer + 1)",
-        "close_cells(tally, layer + 2)",
-        NEARLY,
-    ),
-    Mutant(
-        "a subtree's negative side is not negated",
-        f"{WALK}/subtree_kernel.py",
-        "    if side == 0:\n        constant = scale_normal(constant, walk.normal, -1.0)\n",
-        "    if side == 0:\n        constant = -constant\n",
-        SUBTREES,
-    ),
-    Mutant(
-        "constraints with small multipliers are not named as tight",
-        f"{DICTIONARY}/verbs.py",
-        "        if label[COL_VAR, j] >= dim and abs(table[COLUMN + j, r]) > COST_TOL:",
-        "        if label[COL_VAR, j] >= dim and abs(table[COLUMN + j, r]) > 0.5:",
-        PROOFS,
-    ),
-    Mutant(
-        "a subtree forgets the losers of its maxima",
-        f"{WALK}/subtree_kernel.py",
-        "        if k == winner or tables.twin[first + k] != k:\n            continue",
-        "        continue",
-        SUBTREES,
+        ("tests/test_exact_oracle.py::test_known_answers[golden relu_then_pool_k2s2]",),
     ),
     Mutant(
         "a subtree is given cuts that are open as decided",
         "regionenum/engine/compiled.py",
         "decided = np.union1d(decided, np.setdiff1d(tested, pending))",
         "decided = np.union1d(decided, tested)",
-        SUBTREES,
-    ),
-    Mutant(
-        "rows that copy a unit never round",
-        f"{WALK}/layer_kernel.py",
-        "        if intercept == 0.0 and (slope == 0.0 or abs(slope) == 1.0):",
-        "        if True:",
-        ROWS,
-    ),
-    Mutant(
-        "the sign of a level function disregards its error",
-        f"{WALK}/layer_kernel.py",
-        "        if abs(level) > error_one:",
-        "        if abs(level) > 0.0:",
-        ROWS,
-    ),
-    Mutant(
-        "no row is flat",
-        f"{WALK}/layer_kernel.py",
-        "    return FLAT if slope <= 2.0 * error_linear else STEEP",
-        "    return STEEP",
-        ROWS,
+        in_steps("A3 band: three planes near a corner of the box"),
     ),
     Mutant(
         "every slope of the first layer is exact",
         "regionenum/engine/tables.py",
         "    return bool(single.all() and (np.abs(np.frexp(data)[0]) == 0.5).all())",
         "    return True",
-        ROWS,
+        rows("never_flat"),
     ),
     Mutant(
         "constants of the first layer are exact",
         "regionenum/engine/tables.py",
         "error = np.stack([terms * size, terms * slopes])",
         "error = np.stack([0.0 * size, terms * slopes])",
-        ROWS,
+        rows("never_flat"),
     ),
     Mutant(
         "the rows of the first layer do not round",
         "regionenum/engine/tables.py",
         "error = np.stack([terms * size, terms * slopes])",
         "error = np.stack([terms * size, 0.0 * slopes])",
-        ROWS,
+        rows("never_flat"),
     ),
     Mutant(
-        "a unit of two breakpoints has the side of the last as its piece",
-        f"{WALK}/layer_kernel.py",
-        "            found += cut_side[k]",
-        "            found = cut_side[k]",
-        NEARLY,
+        "doubts while a subtree's cell is rebuilt are forgotten",
+        "regionenum/engine/compiled.py",
+        "        before[DOUBTFUL] = counters[DOUBTFUL]\n",
+        "",
+        ("tests/test_mended.py::test_doubts_while_a_cell_is_rebuilt_are_counted",),
     ),
+    *DICTIONARY_MUTANTS,
+    *WALK_MUTANTS,
 )

@@ -20,7 +20,8 @@ from contextlib import contextmanager
 from enum import StrEnum
 from pathlib import Path
 
-from benchmarks.mutant_table import MUTANTS, DoesNotApplyError, Mutant
+from benchmarks.mutant import DoesNotApplyError, Mutant
+from benchmarks.mutant_table import MUTANTS
 
 ROOT = Path(__file__).resolve().parent.parent
 NOT_COPIED = shutil.ignore_patterns(".git", ".venv*", "__pycache__", ".*_cache", ".hypothesis", "*.egg-info", "runs")

@@ -89,6 +89,26 @@ def test_pulled_back_rows_are_within_their_bounds(seed, dim, widths, scale, bias
         assert_within_bounds(prepared, layer, rows)
 
 
+def test_errors_of_a_layer_are_handed_on_to_the_next():
+    """A row that is 0 but for the order of its sum, and a layer that looks at no more than seven tenths of it."""
+    weights = np.array([[0.1, 0.2, 0.3, -0.3, -0.2, -0.1]])
+    assert sum(weights[0].tolist()) != 0.0
+    network = chain(
+        (np.ones((6, 1)), np.ones(6), Units.pointwise(RELU, 6)),
+        (weights, np.zeros(1), Units.pointwise(RELU, 1)),
+        (np.array([[0.7]]), np.zeros(1), Units.pointwise(RELU, 1)),
+    )
+    prepared = prepare(network, Box(0.0, 1.0))
+    rows = first_rows(network.layers[0], 1, 0, 1)
+    for layer in (1, 2):
+        branches = decided(prepared, layer - 1, [1])
+        pull_back(prepared.tables, prepared.images, layer)
+        rows = exact_rows(network.layers[layer], rows, branches)
+        assert rows.constants == rows.normals[0] == [0]
+        assert_within_bounds(prepared, layer, rows)
+    assert prepared.images.image[-1] != 0.0
+
+
 def test_the_bounds_are_needed_and_not_wasteful():
     """Rounding happens, by a share of the bound that is neither 0 nor 1."""
     rng = np.random.default_rng(5)

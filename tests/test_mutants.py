@@ -1,13 +1,15 @@
 """The runner of mutants, on a repository of one line."""
 
 import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from benchmarks import mutants
-from benchmarks.mutant_table import MUTANTS, Mutant
+from benchmarks.mutant import Mutant
+from benchmarks.mutant_table import MUTANTS
 from benchmarks.mutants import ROOT
 
 LINE = "def double(x):\n    return x + x\n"
@@ -100,7 +102,14 @@ def test_every_mutant_applies() -> None:
     for patient in MUTANTS:
         assert (ROOT / patient.file).read_text().count(patient.text) == 1, patient.name
         assert patient.text != patient.replacement
-        assert all((ROOT / test).exists() for test in patient.tests if test.endswith(".py")), patient.name
+
+
+def test_every_mutant_names_tests_that_there_are() -> None:
+    """As must a change of the tests, or of the examples that they have as parameters."""
+    tests = sorted({test for mutant in MUTANTS for test in mutant.tests})
+    command = [sys.executable, "-m", "pytest", "--collect-only", "-q", "-p", "no:cacheprovider", *tests]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
 
 
 def test_list_and_names(capsys: pytest.CaptureFixture[str]) -> None:

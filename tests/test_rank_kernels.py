@@ -120,6 +120,20 @@ def test_a_row_below_its_noise_is_counted():
     assert rank in (0, 1)
 
 
+def test_the_noise_of_rows_counts_where_they_are_nearly_parallel():
+    """The second row is x + y and 2^30 times what is 0 but for the order of its sum, so it is x + y; in float64 it is not."""
+    rounded = np.array([0.1, 0.2, 0.3, -0.3, -0.2, -0.1]) * 2.0**30
+    assert sum(rounded.tolist()) > 1e-9
+    first = np.array([[1.0, 0.0]] * 7 + [[0.0, 1.0]])
+    second = np.array([[0.0] * 6 + [1.0, 1.0], [*rounded, 1.0, 1.0]])
+    tables, images, ranks = prepare(relus(first, second), Box(0.0, 1.0))
+    images.piece[:] = images.cut_side[:] = 1
+    ranks.order[:] = [*range(8), 0, 1]
+    pull_back(tables, images, 1)
+    rank, doubtful = layer_rank(tables.at, tables.units, images, ranks, 1, 2)
+    assert rank == 1 or doubtful
+
+
 def test_units_are_ordered_by_when_they_are_decided():
     network = chain(
         (

@@ -146,6 +146,17 @@ def test_a_layer_with_more_open_cuts_than_slots():
     assert n > certificates.SLOTS
 
 
+def test_certificates_of_a_layer_forget_the_sides_of_the_one_before():
+    """A layer that cuts at 0, and one that cuts each side twice; the first of its cuts implies the second on one of its sides.
+
+    By then the only cut of the layer before is on that side, with the same slot as the first of these.
+    """
+    first = np.array([[1.0]]), np.zeros(1), Units.pointwise(leaky_relu(0.5), 1)
+    second = np.ones((4, 1)), np.array([0.375, 0.125, -0.75, -0.25]), Units.pointwise(RELU, 4)
+    found = explore(CompiledEngine(), Problem.over(chain(first, second), Box(-1.0, 1.0)))
+    assert found.regions == 6
+
+
 # --- Counting
 
 

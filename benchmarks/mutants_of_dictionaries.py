@@ -1,0 +1,231 @@
+"""Mutants of `engine/dictionary`, and the tests that kill them."""
+
+from __future__ import annotations
+
+from benchmarks.mutant import Mutant, near
+
+CELL = ("tests/test_proved_cells.py::test_what_is_proved_is_true[cell]",)
+CONE = ("tests/test_proved_cells.py::test_what_is_proved_is_true[cone]",)
+APEX = ("tests/test_apex_proofs.py",)
+
+DICTIONARY = "regionenum/engine/dictionary"
+
+DICTIONARY_MUTANTS: tuple[Mutant, ...] = (
+    Mutant(
+        "lines are taken to be exact",
+        f"{DICTIONARY}/proof_kernel.py",
+        "line[pad + BOUND] = (error + (2 * dim + 16)",
+        "line[pad + BOUND] = 0.0 * (error + (2 * dim + 16)",
+        CELL,
+    ),
+    Mutant(
+        "roundings of a dot product are forgotten",
+        f"{DICTIONARY}/proof_kernel.py",
+        "(error + (2 * dim + 16) * UNIT_ROUNDOFF * size + 2.0**-1000)",
+        "(error + 2.0**-1000)",
+        ("tests/test_proofs.py::test_every_value_of_a_scaled_line_is_within_its_bound",),
+    ),
+    Mutant(
+        "errors of a row are forgotten on its line",
+        f"{DICTIONARY}/proof_kernel.py",
+        "(error + (2 * dim + 16) * UNIT_ROUNDOFF * size",
+        "((2 * dim + 16) * UNIT_ROUNDOFF * size",
+        CELL,
+    ),
+    Mutant(
+        "the error of a row is not scaled as the row is",
+        f"{DICTIONARY}/proof_kernel.py",
+        "        error *= scale\n",
+        "        error *= 1.0\n",
+        CELL,
+    ),
+    Mutant(
+        "a witness may be outside the cube",
+        f"{DICTIONARY}/proof_kernel.py",
+        "        if point[k] <= 0.0 or point[k] >= 1.0:\n            return False",
+        "        if point[k] < -1.0 or point[k] > 2.0:\n            return False",
+        CONE,
+    ),
+    Mutant(
+        "a witness need not be inside the constraints among the rows",
+        f"{DICTIONARY}/proof_kernel.py",
+        "        if label[ROW_VAR, i] >= dim:",
+        "        if label[ROW_VAR, i] < 0:",
+        CONE,
+    ),
+    Mutant(
+        "a witness need not be inside the constraints among the columns",
+        f"{DICTIONARY}/proof_kernel.py",
+        "            value = value_at(line, point)\n            if label[COL_FLIP, j] == 1:",
+        "            value = 1.0\n            if label[COL_FLIP, j] > 1:",
+        CELL,
+    ),
+    Mutant(
+        "a witness is inside without regard to the bounds of constraints",
+        f"{DICTIONARY}/proof_kernel.py",
+        "            if label[COL_FLIP, j] == 1:\n                value = -value\n            if value <= line[bound]:",
+        "            if label[COL_FLIP, j] == 1:\n                value = -value\n            if value <= 0.0:",
+        CELL,
+    ),
+    Mutant(
+        "bounds of the constraints are no part of a proof",
+        f"{DICTIONARY}/proof_kernel.py",
+        "        bound += multiplier * line[pad + BOUND]\n",
+        "        bound += 0.0\n",
+        CELL,
+    ),
+    Mutant(
+        "the bound of the row is no part of a proof",
+        f"{DICTIONARY}/proof_kernel.py",
+        "    constant, bound = sign * line[pad + CONSTANT], line[pad + BOUND]",
+        "    constant, bound = sign * line[pad + CONSTANT], 0.0",
+        CELL,
+    ),
+    Mutant(
+        "a maximum below the bound is a proof",
+        f"{DICTIONARY}/proof_kernel.py",
+        "if top + bound <= 0.0:",
+        "if top <= bound:",
+        CELL,
+    ),
+    Mutant(
+        "the maximum on the cube takes negative coefficients too",
+        f"{DICTIONARY}/proof_kernel.py",
+        "top += max(table[WORK, k], 0.0)",
+        "top += table[WORK, k]",
+        CELL,
+    ),
+    Mutant(
+        "all rows that touch a cone touch it at the apex alone",
+        f"{DICTIONARY}/proof_kernel.py",
+        "top <= 1e-6 and _only_at_apex(table, label, lines, r, sign, bound)",
+        "top <= 1e-6",
+        CONE,
+    ),
+    Mutant(
+        "bounds are no part of the residual at the apex",
+        f"{DICTIONARY}/proof_kernel.py",
+        "    residual = bound\n",
+        "    residual = 0.0\n",
+        CONE,
+    ),
+    Mutant(
+        "the inverse of a cone's basis is not checked",
+        f"{DICTIONARY}/proof_kernel.py",
+        "return norm_e + norm_r * (worst + 1e-14 * dim) <= 0.5 and least > 2.0 * residual * norm_r",
+        "return True",
+        CONE,
+    ),
+    Mutant(
+        "a point beyond the hyperplane need not be inside the cell",
+        f"{DICTIONARY}/cut_kernel.py",
+        "    return -sign * value_at(line, table[OTHER_AT]) > bound and is_inside(table, label, lines, OTHER_AT)",
+        "    return -sign * value_at(line, table[OTHER_AT]) > bound",
+        CELL,
+    ),
+    Mutant(
+        "a point beyond the hyperplane without regard to its bound",
+        f"{DICTIONARY}/cut_kernel.py",
+        "    return -sign * value_at(line, table[OTHER_AT]) > bound and",
+        "    return -sign * value_at(line, table[OTHER_AT]) > 0.0 and",
+        CELL,
+    ),
+    Mutant(
+        "a point inside the cell need not be beyond the hyperplane",
+        f"{DICTIONARY}/cut_kernel.py",
+        "    return -sign * value_at(line, table[OTHER_AT]) > bound and is_inside",
+        "    return is_inside",
+        CELL,
+    ),
+    Mutant(
+        "a witness that cannot leave the hyperplane proves the negative side",
+        f"{DICTIONARY}/cut_kernel.py",
+        "    label[SIZE, LIKELY] = NEGATIVE\n    return DOUBTFUL",
+        "    label[SIZE, LIKELY] = NEGATIVE\n    return NEGATIVE",
+        near("C5 constant row: norm compared with a bound on the cube, d=4"),
+    ),
+    Mutant(
+        "the child of a split has its parent's witness",
+        f"{DICTIONARY}/cut_kernel.py",
+        "child_table[WITNESS_AT, k] = table[OTHER_AT, k]",
+        "child_table[WITNESS_AT, k] = table[WITNESS_AT, k]",
+        CELL,
+    ),
+    Mutant(
+        "constraints with small multipliers are not named as tight",
+        f"{DICTIONARY}/verbs.py",
+        "        if label[COL_VAR, j] >= dim and abs(table[COLUMN + j, r]) > COST_TOL:",
+        "        if label[COL_VAR, j] >= dim and abs(table[COLUMN + j, r]) > 0.5:",
+        CELL,
+    ),
+    Mutant(
+        "the least multiplier at the apex is that of the last column",
+        f"{DICTIONARY}/proof_kernel.py",
+        "        least = min(least, -sign * table[COLUMN + j, r])",
+        "        least = -sign * table[COLUMN + j, r]",
+        APEX,
+    ),
+    Mutant(
+        "the multiplier of t is left out at the apex",
+        f"{DICTIONARY}/proof_kernel.py",
+        "            table[WORK, dim - 1] -= sign * table[COLUMN + j, r]\n",
+        "            table[WORK, dim - 1] -= 0.0\n",
+        APEX,
+    ),
+    Mutant(
+        "the residual at the apex is the bound alone",
+        f"{DICTIONARY}/proof_kernel.py",
+        "        residual += abs(table[WORK, k]) * (0.5 if k < dim - 1 else 1.0)",
+        "        residual += 0.0",
+        APEX,
+    ),
+    Mutant(
+        "multipliers that were left out prove at the apex",
+        f"{DICTIONARY}/proof_kernel.py",
+        "    if least <= max(COST_TOL, 2.0 * residual):",
+        "    if least <= 2.0 * residual:",
+        APEX,
+    ),
+    Mutant(
+        "the inverse at the apex is checked in other coordinates",
+        f"{DICTIONARY}/proof_kernel.py",
+        "                e[q] += factor * lines[variable - dim, q] * (0.5 if q < dim - 1 else 1.0)",
+        "                e[q] += factor * lines[variable - dim, q]",
+        APEX,
+    ),
+    Mutant(
+        "the error of the inverse at the apex is forgotten",
+        f"{DICTIONARY}/proof_kernel.py",
+        "norm_r, norm_e = max(norm_r, size), max(norm_e, total)",
+        "norm_r, norm_e = max(norm_r, size), 0.0",
+        APEX,
+    ),
+    Mutant(
+        "the inverse at the apex has the norm of its last row",
+        f"{DICTIONARY}/proof_kernel.py",
+        "norm_r, norm_e = max(norm_r, size), max(norm_e, total)",
+        "norm_r, norm_e = size, max(norm_e, total)",
+        APEX,
+    ),
+    Mutant(
+        "the error of the inverse at the apex is that of its last row",
+        f"{DICTIONARY}/proof_kernel.py",
+        "norm_r, norm_e = max(norm_r, size), max(norm_e, total)",
+        "norm_r, norm_e = max(norm_r, size), total",
+        APEX,
+    ),
+    Mutant(
+        "an inverse at the apex may be wrong by as much as it is",
+        f"{DICTIONARY}/proof_kernel.py",
+        "(worst + 1e-14 * dim) <= 0.5",
+        "(worst + 1e-14 * dim) <= 1.0",
+        APEX,
+    ),
+    Mutant(
+        "half of what a residual can do at the apex",
+        f"{DICTIONARY}/proof_kernel.py",
+        "least > 2.0 * residual * norm_r",
+        "least > residual * norm_r",
+        APEX,
+    ),
+)
