@@ -7,8 +7,10 @@ Forms are rows of coprime integers. They come in blocks, which are shared betwee
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from fractions import Fraction
 from functools import cached_property
 from typing import Protocol
 
@@ -155,6 +157,28 @@ class Sides:
     def floats(self, frame: Frame) -> Floats | None:
         return None
 
+    @cached_property
+    def middle(self) -> Row | None:
+        """A point at which all forms are positive, if there is one: halfway between the sides, or beyond the only one."""
+        low: dict[int, Fraction] = {}
+        high: dict[int, Fraction] = {}
+        for j, a, b in self.forms:
+            end = Fraction(-int(b), int(a))
+            if a > 0:
+                low[j] = max(low.get(j, end), end)
+            else:
+                high[j] = min(high.get(j, end), end)
+        middle = [Fraction(0)] * (self.n - 1)
+        for j in low.keys() | high.keys():
+            if j in low and j in high:
+                if low[j] >= high[j]:
+                    return None
+                middle[j] = (low[j] + high[j]) / 2
+            else:
+                middle[j] = low[j] + 1 if j in low else high[j] - 1
+        divisor = math.lcm(1, *(value.denominator for value in middle))
+        return [*(fmpz(int(value * divisor)) for value in middle), fmpz(divisor)]
+
 
 class EmptyConeError(Exception):
     """An open cone without points: nonnegative multiples of its forms, not all 0, add up to 0.
@@ -223,6 +247,12 @@ class Cone:
             return j if j < self.n - 1 else None
         block, place = self._at(i)
         return block.single(place)
+
+    def ends(self, i: int) -> tuple[Integer, Integer]:
+        """The two coefficients of a form of one coordinate beside t."""
+        row, j = self.row(i), self.single(i)
+        assert j is not None
+        return row[j], row[-1]
 
     def label(self, i: int) -> Label:
         """The label of form i."""

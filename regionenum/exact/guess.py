@@ -10,6 +10,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import numpy as np
+from flint import fmpz_mat
 
 from regionenum.exact.cone import Cone, Frame
 from regionenum.exact.dyadic import Row, integers, primitive, to_floats
@@ -55,8 +56,7 @@ def farthest(cone: Cone, form: Row) -> Guess:
     """Where a form is largest in the closed cone and the frame's box."""
     frame = cone.frame
     forms, numbers = cone.seen
-    columns = frame.matrix.tolist()
-    objective = to_floats([[sum(a * row[j] for a, row in zip(form, columns, strict=True) if a) for j in range(cone.n)]])[0]
+    objective = to_floats((fmpz_mat(1, cone.n, form) * frame.matrix).tolist())[0]
     linear, constant = _split(frame, forms)
     cost, offset = _split(frame, objective[None, :])
     end = _solve(linear, constant, cost[0], frame.lower, frame.upper)
@@ -68,30 +68,23 @@ def farthest(cone: Cone, form: Row) -> Guess:
     return Guess(tight, point, float(cost[0] @ point[: cost.shape[1]] + offset[0]))
 
 
-def deepest(cone: Cone) -> Floats:
-    """A point w, in the frame's coordinates, that is far from all sides of the cone, if it is inside at all."""
+def deepest(cone: Cone, margin: float) -> Floats:
+    """A point w, in the frame's coordinates, far from the hyperplanes of the forms and by a margin inside the frame's box."""
     frame = cone.frame
     linear, constant = _split(frame, cone.seen[0])
-    d = linear.shape[1]
-    eye = np.eye(d)
-    lower = [j for j, (side, _) in enumerate(frame.sides) if side >= 0]
-    upper = [j for j, (_, side) in enumerate(frame.sides) if side >= 0]
-    linear = np.concatenate([linear, eye[lower], -eye[upper]])
-    constant = np.concatenate([constant, -frame.lower[lower], frame.upper[upper]])
     length = np.linalg.norm(linear, axis=1)
     linear = np.column_stack([linear, -np.where(length > 0, length, 1.0)])
     # without some cost of the coordinates all of them are as good as any other
-    cost = np.append(-1e-6 * np.random.default_rng(_SEED).uniform(1.0, 2.0, d), 1.0)
-    end = _solve(linear, constant, cost, np.append(frame.lower, -4.0), np.append(frame.upper, 1.0))
-    point = _read(end, None, [])[0][:d]
+    cost = np.append(-1e-6 * np.random.default_rng(_SEED).uniform(1.0, 2.0, linear.shape[1] - 1), 1.0)
+    end = _solve(linear, constant, cost, np.append(frame.lower + margin, -4.0), np.append(frame.upper - margin, 1.0))
+    point = _read(end, None, [])[0][:-1]
     return np.append(point, 1.0) if frame.affine else point
 
 
 def exactly(frame: Frame, point: Floats) -> Row:
     """The point of a cone that stands for a float64 point of its frame."""
-    n = len(point)
     values, _ = integers(point)
-    return primitive([sum(frame.matrix[i, j] * values[j] for j in range(n) if values[j]) for i in range(n)])
+    return primitive((frame.matrix * fmpz_mat(len(point), 1, values)).entries())
 
 
 def _split(frame: Frame, forms: Floats) -> tuple[Floats, Floats]:
@@ -115,15 +108,13 @@ def _solve(linear: Floats, constant: Floats, cost: Floats, lower: Floats, upper:
             break
         below = at_basic[i] < low[i]
         row = table[i]
-        # coordinates that move the variable inwards
+        # coordinates that move the variable inwards; of those that are as good, the largest pivot
         able = np.where(is_up == below, -row, row)
-        usable = np.flatnonzero(able > _SMALLEST_PIVOT)
-        if not len(usable):
-            break
-        ratio = np.abs(cost[usable]) / able[usable]
+        ratio = np.where(able > _SMALLEST_PIVOT, np.abs(cost) / np.maximum(able, _SMALLEST_PIVOT), np.inf)
         least = ratio.min()
-        ties = usable[ratio <= least * (1.0 + 1e-9) + 1e-14]
-        j = int(ties[able[ties].argmax()])
+        if least == np.inf:
+            break
+        j = int(np.where(ratio <= least * (1.0 + 1e-9) + 1e-14, able, 0.0).argmax())
         goal = low[i] if below else high[i]
         step = (goal - at_basic[i]) / row[j]
         column = table[:, j].copy()

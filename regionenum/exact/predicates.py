@@ -29,6 +29,9 @@ from regionenum.exact.simplex import Combination
 _KEPT = 24
 """Points that a cone remembers."""
 
+_MARGINS = (2.0**-5, 2.0**-20, 2.0**-45)
+"""Distances from the sides of the frame's box at which a point of a cone is looked for, before it is computed exactly."""
+
 _PRIME = 2**31 - 1
 
 
@@ -107,11 +110,12 @@ def interior(cone: Cone, hint: Hint | None = None) -> Row:
     for point in claimed:
         if cone.contains(point):
             return _known(cone, point)
-    w = guess.deepest(cone)
-    point = guess.exactly(cone.frame, w)
-    if not cone.contains(point):
-        point = simplex.interior_point(cone, order=_by_distance(cone, w))
-    return _known(cone, point)
+    for margin in _MARGINS:
+        w = guess.deepest(cone, margin)
+        point = guess.exactly(cone.frame, w)
+        if cone.contains(point):
+            return _known(cone, point)
+    return _known(cone, simplex.interior_point(cone, _by_distance(cone, w)))
 
 
 def side(cone: Cone, form: Row, hint: Hint | None = None) -> Outcome:

@@ -25,7 +25,7 @@ from typing import NamedTuple
 from flint import fmpz
 
 from regionenum.exact.basis import Basis, DependentError, completed
-from regionenum.exact.cone import Cone, EmptyConeError, Forms, Label
+from regionenum.exact.cone import Block, Cone, EmptyConeError, Forms, Sides
 from regionenum.exact.dyadic import Integer, Row, dot, primitive
 
 
@@ -118,31 +118,45 @@ def combination_by(cone: Cone, target: Row, basis: Sequence[int]) -> Combination
     return Combination({i: value for i, value in multipliers.items() if value}, divisor)
 
 
-def interior_point(cone: Cone, start: Sequence[int] = (), order: Sequence[int] | None = None) -> Row:
+def interior_point(cone: Cone, order: Sequence[int] | None = None) -> Row:
     """A point of an open cone.
 
-    In one dimension more, the forms (g_i, -1) and b = -e: a point (v, e) with g_i . v >= e > 0 is what is sought, and nonnegative
-    multiples of the (g_i, -1) that add up to b are multiples of the g_i that add up to 0 (Gordan 1873).
+    With one coordinate e more, before t, consider the forms g_i - e and b = -e. A point with g_i . v >= e > 0 is what is sought;
+    nonnegative multiples of the g_i - e that add up to b are multiples of the g_i that add up to 0 (Gordan 1873).
+
+    The sides of a box stay without -e, so that they can be eliminated (`basis.py`). Then v may lie on some of them, and goes a
+    little towards the middle of the box.
 
     Parameters
     ----------
-    start, order : as in `combination`
+    order : as in `combination`
 
     Raises
     ------
     EmptyConeError
         If there is none; with the multiples.
     """
-    blocks = []
+    blocks: list[Block] = []
+    middle: Row | None = None
     for block in cone.blocks:
-        rows = [[*block.row(i), fmpz(-1)] for i in range(len(block))]
-        labels: list[Label] = list(block.labels)
-        blocks.append(Forms(rows, labels))
-    target = [fmpz(0)] * cone.n + [fmpz(-1)]
-    found = combination(Cone(cone.n + 1, blocks), target, start, order)
+        if isinstance(block, Sides) and middle is None and block.middle is not None:
+            middle = block.middle
+            blocks.append(Sides(cone.n + 1, block.forms, block.labels))
+        else:
+            rows = [[*row[:-1], fmpz(-1), row[-1]] for row in map(block.row, range(len(block)))]
+            blocks.append(Forms(rows, block.labels))
+    target = [fmpz(0)] * (cone.n - 1) + [fmpz(-1), fmpz(0)]
+    found = combination(Cone(cone.n + 1, blocks), target, (), order)
     if isinstance(found, Combination):
         raise EmptyConeError(found.multipliers)
-    return primitive(found.point[:-1])
+    point = found.point[:-2] + found.point[-1:]
+    if middle is None:
+        return primitive(point)
+    while True:
+        moved = [a + b for a, b in zip(point, middle, strict=True)]
+        if cone.contains(moved):
+            return primitive(moved)
+        point = [2 * value for value in point]
 
 
 def between(cone: Cone, inside: Row, edge: Row, form: Row) -> Row:
