@@ -1,6 +1,7 @@
 """What floating point says of a linear program over a cone: a basis and a point, of which nothing is believed.
 
-The bounded dual simplex method (Lemke 1954; Wagner 1958) on a dense table, in the coordinates of the cone's frame, in which cells are
+The bounded dual simplex method on a dense table, with steps past coordinates that can go to their other ends (Wagner, The dual
+simplex algorithm for bounded variables, Naval Res. Logist. Quart. 5, 1958; Maros 2003, section 10.2), in the coordinates of the cone's frame, in which cells are
 not too far from the size 1. It begins at the best corner of the frame's box, so that a program over many coordinates and few
 forms takes few pivots, of few rows each. It ends after `_MOST` pivots at the latest, wherever it is then.
 """
@@ -22,6 +23,8 @@ _VIOLATED = 1e-11
 _SMALLEST_PIVOT = 1e-11
 
 _MOST = 500
+
+_UNBOUNDED = 1e300
 
 _SEED = 9
 
@@ -95,12 +98,13 @@ def _solve(linear: Floats, constant: Floats, cost: Floats, lower: Floats, upper:
     """Maximise cost . z over linear z + constant >= 0 and lower <= z <= upper."""
     m, d = linear.shape
     at_nonbasic = np.where(cost > 0, upper, lower)
-    lower, upper = np.concatenate([lower, np.zeros(m)]), np.concatenate([upper, np.full(m, np.inf)])
+    lower, upper = np.concatenate([lower, np.zeros(m)]), np.concatenate([upper, np.full(m, _UNBOUNDED)])
     table, cost = linear.copy(), cost.copy()
     basic, nonbasic = np.arange(d, d + m), np.arange(d)
     at_basic = linear @ at_nonbasic + constant
     is_up = at_nonbasic == upper[:d]
     low, high = lower[basic], upper[basic]
+    span = upper[:d] - lower[:d]
     for _ in range(_MOST if m else 0):
         outside = np.maximum(low - at_basic, at_basic - high)
         i = int(outside.argmax())
@@ -108,19 +112,31 @@ def _solve(linear: Floats, constant: Floats, cost: Floats, lower: Floats, upper:
             break
         below = at_basic[i] < low[i]
         row = table[i]
-        # coordinates that move the variable inwards; of those that are as good, the largest pivot
+        # coordinates that move the variable inwards, in the order in which their costs change sign
         able = np.where(is_up == below, -row, row)
         ratio = np.where(able > _SMALLEST_PIVOT, np.abs(cost) / np.maximum(able, _SMALLEST_PIVOT), np.inf)
-        least = ratio.min()
-        if least == np.inf:
+        order = np.argsort(ratio)
+        k = int(np.searchsorted(np.cumsum(np.maximum(able[order], 0.0) * span[order]), outside[i]))
+        if k == d or ratio[order[k]] == np.inf:
             break
-        j = int(np.where(ratio <= least * (1.0 + 1e-9) + 1e-14, able, 0.0).argmax())
+        if k:
+            # these reach their other ends before the variable is inside
+            flipped = order[:k]
+            move = np.where(is_up[flipped], -span[flipped], span[flipped])
+            at_basic += table[:, flipped] @ move
+            at_nonbasic[flipped] += move
+            is_up[flipped] = ~is_up[flipped]
+        # of those that are as good, the largest pivot
+        ties = np.where(ratio <= ratio[order[k]] * (1.0 + 1e-9) + 1e-14, able, 0.0)
+        ties[order[:k]] = 0.0
+        j = int(ties.argmax())
         goal = low[i] if below else high[i]
         step = (goal - at_basic[i]) / row[j]
         column = table[:, j].copy()
         at_basic += column * step
         at_basic[i] = at_nonbasic[j] + step
         at_nonbasic[j] = goal
+        span[j] = high[i] - low[i]
         is_up[j] = not below
         pivot = row[j]
         new = row / -pivot
