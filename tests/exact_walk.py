@@ -1,4 +1,4 @@
-"""An enumeration by the predicates of `regionenum.exact` alone: every decision is a question to them. Slow, short, and exact."""
+"""An enumeration by the predicates of `regionenum.exact` alone: each decision is a question to them. Slow and exact."""
 
 from __future__ import annotations
 
@@ -135,9 +135,7 @@ class ExactWalk:
 
     def _winners(self, k: int, u: int, before: tuple[np.ndarray, np.ndarray], cone: Cone) -> Iterator[tuple[int, Cone]]:
         size = int(self.network.unit_layers[k].units.n_pieces[u])
-        different = [
-            i for i in range(size) if all(any(self.pulled.difference(k, u, i, j, *before)) for j in range(i))
-        ]
+        different = [i for i in range(size) if all(any(self.pulled.difference(k, u, i, j, *before)) for j in range(i))]
         for i in different:
             part: Cone | None = cone
             for j in different:

@@ -1,9 +1,9 @@
 """A basis of n linear forms, and the two systems of equations that the simplex method solves with it.
 
-Forms with one coordinate beside t, such as the sides of a box, are eliminated by hand: on all of them v_j = p_j u for one number u,
-D u = t. What is left is a system of as many equations as there are other forms (t among them), whatever n is: in 784 inputs with
-16 neurons at most 17. It is solved without fractions (Bareiss 1968, Sylvester's identity and multistep integer-preserving
-Gaussian elimination, Math. Comp. 22; Edmonds 1967), or by p-adic lifting where it is large (Dixon 1982).
+Forms with one coordinate beside t, such as the sides of a box, are eliminated by hand: on all of them v_j = p_j u for one
+number u, D u = t. What is left is a system of as many equations as there are other forms (t among them), whatever n is: in
+784 inputs with 16 neurons at most 17. It is solved without fractions (Bareiss 1968, Sylvester's identity and multistep
+integer-preserving Gaussian elimination, Math. Comp. 22; Edmonds 1967), or by p-adic lifting where it is large (Dixon 1982).
 """
 
 from __future__ import annotations

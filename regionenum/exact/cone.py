@@ -1,8 +1,8 @@
 """Open polyhedral cones in integers: { v in R^n : g_i . v > 0 for all i }.
 
-A cell over d coordinates s is the cone over it, of the points v = (s t, t) with n = d + 1: an affine function of s that is positive
-on the cell is a linear form that is positive on the cone, and t is one of the forms. So the whole space is nothing special.
-Forms are rows of coprime integers. They come in blocks, which are shared between the cones of neighbouring cells.
+A cell over d coordinates s is the cone over it, of the points v = (s t, t) with n = d + 1: an affine function of s that is
+positive on the cell is a linear form that is positive on the cone, and t is one of the forms. So the whole space is nothing
+special. Forms are rows of coprime integers. They come in blocks, which are shared between the cones of neighbouring cells.
 """
 
 from __future__ import annotations
@@ -98,9 +98,7 @@ class Forms:
     def of(cls, rows: Iterable[Row], labels: Iterable[Label]) -> Forms:
         """Rows made primitive, without those that are nowhere negative because they are constant."""
         kept = [
-            (primitive(row), label)
-            for row, label in zip(rows, labels, strict=True)
-            if any(row[:-1]) or row[-1] < 0
+            (primitive(row), label) for row, label in zip(rows, labels, strict=True) if any(row[:-1]) or row[-1] < 0
         ]
         return cls([row for row, _ in kept], [label for _, label in kept])
 
@@ -148,7 +146,8 @@ class Sides:
         return row
 
     def single(self, i: int) -> int | None:
-        return self.forms[i][0]
+        j: int = self.forms[i][0]
+        return j
 
     def values(self, point: Row) -> list[Integer]:
         t = point[-1]
@@ -276,7 +275,7 @@ class Cone:
     @cached_property
     def seen(self) -> tuple[Floats, list[int]]:
         """The forms in the frame's coordinates (m, n), without the sides of its box, and their numbers."""
-        found, numbers = [np.zeros((0, self.n))], []
+        found, numbers = [np.zeros((0, self.n))], list[int]()
         beside = {i for pair in self.frame.sides for i in pair}
         for block, start in zip(self.blocks, self.starts, strict=False):
             rows = block.floats(self.frame)

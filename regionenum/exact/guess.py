@@ -1,9 +1,10 @@
 """What floating point says of a linear program over a cone: a basis and a point, of which nothing is believed.
 
-The bounded dual simplex method on a dense table, with steps past coordinates that can go to their other ends (Wagner, The dual
-simplex algorithm for bounded variables, Naval Res. Logist. Quart. 5, 1958; Maros 2003, section 10.2), in the coordinates of the cone's frame, in which cells are
-not too far from the size 1. It begins at the best corner of the frame's box, so that a program over many coordinates and few
-forms takes few pivots, of few rows each. It ends after `_MOST` pivots at the latest, wherever it is then.
+The bounded dual simplex method on a dense table, with steps past coordinates that can go to their other ends (Wagner, The
+dual simplex algorithm for bounded variables, Naval Res. Logist. Quart. 5, 1958; Maros 2003, section 10.2), in the coordinates
+of the cone's frame, in which cells are not too far from the size 1. It begins at the best corner of the frame's box, so that
+a program over many coordinates and few forms takes few pivots, of few rows each. It ends after `_MOST` pivots at the latest,
+wherever it is then.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ _SMALLEST_PIVOT = 1e-11
 
 _MOST = 500
 
-_UNBOUNDED = 1e300
+_UNBOUNDED = 1e100
 
 _SEED = 9
 

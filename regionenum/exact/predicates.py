@@ -6,9 +6,9 @@ On the open cone C of forms g_i (`cone.py`) a linear form f that is not 0 is in 
     POSITIVE  f > 0 on C: f = sum l_i g_i with l_i >= 0
     CUTS      both open sides meet C: a point of each
 
-The multiples, or the points, are the proof. Floating point may propose them (`guess.py`, or whoever asks): whatever is proposed is
-verified in integers (as in Neumaier and Shcherbina, Safe bounds in linear and mixed-integer linear programming, Math. Program. 99,
-2004; but nothing is left to rounding), and where it fails the simplex method of `simplex.py` answers.
+The multiples, or the points, are the proof. Floating point may propose them (`guess.py`, or whoever asks): whatever is
+proposed is verified in integers (as in Neumaier and Shcherbina, Safe bounds in linear and mixed-integer linear programming,
+Math. Program. 99, 2004; but nothing is left to rounding), and where it fails the simplex method of `simplex.py` answers.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from enum import IntEnum
 
 import numpy as np
-from flint import fmpz, fmpz_mat, nmod_mat
+from flint import fmpz_mat, nmod_mat
 
 from regionenum.exact import guess, simplex
 from regionenum.exact.basis import Basis
@@ -142,13 +142,16 @@ def side(cone: Cone, form: Row, hint: Hint | None = None) -> Outcome:
         below, above = (_stepped(cone, inside, form, sign) for sign in (-1, 1))
     if below is not None and above is not None:
         return Outcome(Side.CUTS, below, above)
-    sign, base = (-1, below) if above is None else (1, above)
-    target = form if sign > 0 else [-value for value in form]
-    found = _beyond(cone, target, base, hint)
+    if above is not None:
+        found = _beyond(cone, form, above, hint)
+        if isinstance(found, Combination):
+            return Outcome(Side.POSITIVE, above=above, combination=found)
+        return Outcome(Side.CUTS, _known(cone, found), above)
+    assert below is not None
+    found = _beyond(cone, [-value for value in form], below, hint)
     if isinstance(found, Combination):
-        return Outcome(Side(sign > 0), below, above, found)
-    _known(cone, found)
-    return Outcome(Side.CUTS, *((found, above) if sign > 0 else (below, found)))
+        return Outcome(Side.NEGATIVE, below=below, combination=found)
+    return Outcome(Side.CUTS, below, _known(cone, found))
 
 
 def _beyond(cone: Cone, target: Row, inside: Row, hint: Hint | None) -> Combination | Row:
@@ -258,5 +261,3 @@ def rank(rows: Sequence[Row]) -> int:
     if reduced == min(len(rows), n):
         return int(reduced)
     return int(fmpz_mat(rows).rank())
-
-
