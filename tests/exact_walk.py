@@ -1,4 +1,4 @@
-"""An enumeration by the predicates of `regionenum.exact` alone: every decision is a question to them. Slow, short, and exact."""
+"""An enumeration by the predicates of `regionenum.exact` alone: each decision is a question to them. Slow and exact."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""Arithmetic that never rounds: residues modulo primes, ranks of matrices, digests of affine maps."""
+"""Arithmetic that never rounds: rows of cells, linear programs, ranks, residues, digests of affine maps."""

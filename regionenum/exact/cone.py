@@ -1,14 +1,16 @@
 """Open polyhedral cones in integers: { v in R^n : g_i . v > 0 for all i }.
 
-A cell over d coordinates s is the cone over it, of the points v = (s t, t) with n = d + 1: an affine function of s that is positive
-on the cell is a linear form that is positive on the cone, and t is one of the forms. So the whole space is nothing special.
-Forms are rows of coprime integers. They come in blocks, which are shared between the cones of neighbouring cells.
+A cell over d coordinates s is the cone over it, of the points v = (s t, t) with n = d + 1: an affine function of s that is
+positive on the cell is a linear form that is positive on the cone, and t is one of the forms. So the whole space is nothing
+special. Forms are rows of coprime integers. They come in blocks, which are shared between the cones of neighbouring cells.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from fractions import Fraction
 from functools import cached_property
 from typing import Protocol
 
@@ -144,7 +146,8 @@ class Sides:
         return row
 
     def single(self, i: int) -> int | None:
-        return self.forms[i][0]
+        j: int = self.forms[i][0]
+        return j
 
     def values(self, point: Row) -> list[Integer]:
         t = point[-1]
@@ -152,6 +155,28 @@ class Sides:
 
     def floats(self, frame: Frame) -> Floats | None:
         return None
+
+    @cached_property
+    def middle(self) -> Row | None:
+        """A point at which all forms are positive, if there is one: halfway between the sides, or beyond the only one."""
+        low: dict[int, Fraction] = {}
+        high: dict[int, Fraction] = {}
+        for j, a, b in self.forms:
+            end = Fraction(-int(b), int(a))
+            if a > 0:
+                low[j] = max(low.get(j, end), end)
+            else:
+                high[j] = min(high.get(j, end), end)
+        middle = [Fraction(0)] * (self.n - 1)
+        for j in low.keys() | high.keys():
+            if j in low and j in high:
+                if low[j] >= high[j]:
+                    return None
+                middle[j] = (low[j] + high[j]) / 2
+            else:
+                middle[j] = low[j] + 1 if j in low else high[j] - 1
+        divisor = math.lcm(1, *(value.denominator for value in middle))
+        return [*(fmpz(int(value * divisor)) for value in middle), fmpz(divisor)]
 
 
 class EmptyConeError(Exception):
@@ -222,6 +247,12 @@ class Cone:
         block, place = self._at(i)
         return block.single(place)
 
+    def ends(self, i: int) -> tuple[Integer, Integer]:
+        """The two coefficients of a form of one coordinate beside t."""
+        row, j = self.row(i), self.single(i)
+        assert j is not None
+        return row[j], row[-1]
+
     def label(self, i: int) -> Label:
         """The label of form i."""
         block, place = self._at(i)
@@ -244,7 +275,7 @@ class Cone:
     @cached_property
     def seen(self) -> tuple[Floats, list[int]]:
         """The forms in the frame's coordinates (m, n), without the sides of its box, and their numbers."""
-        found, numbers = [np.zeros((0, self.n))], []
+        found, numbers = [np.zeros((0, self.n))], list[int]()
         beside = {i for pair in self.frame.sides for i in pair}
         for block, start in zip(self.blocks, self.starts, strict=False):
             rows = block.floats(self.frame)

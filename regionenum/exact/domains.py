@@ -1,18 +1,18 @@
 """Domains as they were given: coordinates, constraints and charts in integers.
 
-An engine's chart (`domain/chart.py`) may be a rounded picture of a domain: the width of a box is a rounded difference, and so are
-the levels of the constraints of a polytope or a slice. Here a domain is what its float64 numbers say:
+An engine's chart (`domain/chart.py`) may be a rounded picture of a domain: the width of a box is a rounded difference, and so
+are the levels of the constraints of a polytope or a slice. Here a domain is what its float64 numbers say:
 
     Box         lower_j <= x_j <= upper_j, exactly; coordinates s are the inputs that are not fixed
     Polytope    the box, and A x <= b; without a box A x <= b alone, over all inputs
     Slice       x = origin + sum_j s_j directions_j, with every lower_i <= x_i <= upper_i of the box
     whole       x = origin + sum_j s_j directions_j, with s in R^d: `Chart.origin` and `Chart.directions` are as they were given
 
-Everything is homogeneous: a point is a vector v = (s t, t) of d + 1 integers with t > 0, an affine function a . s + c the linear
-form (a, c) . v, and the domain the cone of the v at which some forms are >= 0. The form t is one of them.
+Everything is homogeneous: a point is a vector v = (s t, t) of d + 1 integers with t > 0, an affine function a . s + c the
+linear form (a, c) . v, and the domain the cone of the v at which some forms are >= 0. The form t is one of them.
 
-A chart is used in one direction only: a float64 point y of an engine stands for the point s = shift + scale y, with float64 numbers
-read as they are. Nothing rests on where it lies: what is claimed of a point is checked of its image.
+A chart is used in one direction only: a float64 point y of an engine stands for the point s = shift + scale y, with float64
+numbers read as they are. Nothing rests on where it lies: what is claimed of a point is checked of its image.
 """
 
 from __future__ import annotations
@@ -114,7 +114,7 @@ class ExactDomain:
         y : (d,) finite
         t : positive
         """
-        values, exponent = integers(np.append(y, t))
+        values, _ = integers(np.append(y, t))
         (shift, at_shift), (scale, at_scale) = self._moves
         least = min(at_shift, at_scale)
         up_shift, up_scale = 1 << (at_shift - least), 1 << (at_scale - least)
@@ -123,7 +123,7 @@ class ExactDomain:
             a * up_shift * last + b * up_scale * v
             for a, b, v in zip(shift.entries(), scale.entries(), values[:-1], strict=True)
         ]
-        # all over 2^(exponent + least)
+        # all over one power of two, which does not matter
         if least > 0:
             s, least = [v << least for v in s], 0
         return primitive([*s, last << -least])

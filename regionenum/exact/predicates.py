@@ -6,9 +6,9 @@ On the open cone C of forms g_i (`cone.py`) a linear form f that is not 0 is in 
     POSITIVE  f > 0 on C: f = sum l_i g_i with l_i >= 0
     CUTS      both open sides meet C: a point of each
 
-The multiples, or the points, are the proof. Floating point may propose them (`guess.py`, or whoever asks): whatever is proposed is
-verified in integers (as in Neumaier and Shcherbina, Safe bounds in linear and mixed-integer linear programming, Math. Program. 99,
-2004; but nothing is left to rounding), and where it fails the simplex method of `simplex.py` answers.
+The multiples, or the points, are the proof. Floating point may propose them (`guess.py`, or whoever asks): whatever is
+proposed is verified in integers (as in Neumaier and Shcherbina, Safe bounds in linear and mixed-integer linear programming,
+Math. Program. 99, 2004; but nothing is left to rounding), and where it fails the simplex method of `simplex.py` answers.
 """
 
 from __future__ import annotations
@@ -28,6 +28,9 @@ from regionenum.exact.simplex import Combination
 
 _KEPT = 24
 """Points that a cone remembers."""
+
+_MARGINS = (2.0**-5, 2.0**-20, 2.0**-45)
+"""Distances from the sides of the frame's box at which a point of a cone is looked for, before it is computed exactly."""
 
 _PRIME = 2**31 - 1
 
@@ -107,11 +110,12 @@ def interior(cone: Cone, hint: Hint | None = None) -> Row:
     for point in claimed:
         if cone.contains(point):
             return _known(cone, point)
-    w = guess.deepest(cone)
-    point = guess.exactly(cone.frame, w)
-    if not cone.contains(point):
-        point = simplex.interior_point(cone, order=_by_distance(cone, w))
-    return _known(cone, point)
+    for margin in _MARGINS:
+        w = guess.deepest(cone, margin)
+        point = guess.exactly(cone.frame, w)
+        if cone.contains(point):
+            return _known(cone, point)
+    return _known(cone, simplex.interior_point(cone, _by_distance(cone, w)))
 
 
 def side(cone: Cone, form: Row, hint: Hint | None = None) -> Outcome:
@@ -138,13 +142,16 @@ def side(cone: Cone, form: Row, hint: Hint | None = None) -> Outcome:
         below, above = (_stepped(cone, inside, form, sign) for sign in (-1, 1))
     if below is not None and above is not None:
         return Outcome(Side.CUTS, below, above)
-    sign, base = (-1, below) if above is None else (1, above)
-    target = form if sign > 0 else [-value for value in form]
-    found = _beyond(cone, target, base, hint)
+    if above is not None:
+        found = _beyond(cone, form, above, hint)
+        if isinstance(found, Combination):
+            return Outcome(Side.POSITIVE, above=above, combination=found)
+        return Outcome(Side.CUTS, _known(cone, found), above)
+    assert below is not None
+    found = _beyond(cone, [-value for value in form], below, hint)
     if isinstance(found, Combination):
-        return Outcome(Side(sign > 0), below, above, found)
-    _known(cone, found)
-    return Outcome(Side.CUTS, *((found, above) if sign > 0 else (below, found)))
+        return Outcome(Side.NEGATIVE, below=below, combination=found)
+    return Outcome(Side.CUTS, below, _known(cone, found))
 
 
 def _beyond(cone: Cone, target: Row, inside: Row, hint: Hint | None) -> Combination | Row:

@@ -5,11 +5,12 @@ On a cell the pieces of all units of the earlier layers are decided, so that the
     Z_0 = W_0 X + b_0 t,      X the inputs as forms of (s, t)
     Y_k = slope Z_k + intercept t, unit by unit, or the winner's row of Z_k,      Z_(k+1) = W_(k+1) Y_k + b_(k+1) t
 
-All of these are matrices of integers over one power of two (`dyadic.py`). They depend on the decisions before layer k only, so that
-neighbouring cells share them, and are kept for those decisions that were asked for last.
+All of these are matrices of integers over one power of two (`dyadic.py`). They depend on the decisions before layer k only,
+so that neighbouring cells share them, and are kept for those decisions that were asked for last.
 
-Decisions are those of a subtree (`sides` and `winners` over the layers up to some layer; -1 where open): for each breakpoint of each
-pointwise unit whether the cell is on its negative (0) or positive side (1), and for each unit the position of its winner.
+Decisions are those of a subtree (`sides` and `winners` over the layers up to some layer; -1 where open): for each breakpoint
+of each pointwise unit whether the cell is on its negative (0) or positive side (1), and for each unit the position of its
+winner.
 """
 
 from __future__ import annotations
@@ -17,6 +18,8 @@ from __future__ import annotations
 from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
+from itertools import pairwise
 from typing import Any, TypeVar
 
 import numpy as np
@@ -104,14 +107,14 @@ class _ExactLayer:
         self.has_bias = bool(layer.bias.any())
         self.n_units, self.n_rows = units.n_units, layer.n_rows
         self.function_of = units.function_of.tolist()
-        self.members = [units.rows[a:b].tolist() for a, b in zip(units.indptr, units.indptr[1:], strict=False)]
+        self.members = [units.rows[a:b].tolist() for a, b in pairwise(units.indptr)]
         self.cuts = _cuts(layer)
         # slopes and intercepts of all functions, each over one power of two
         counts = np.cumsum([0, *(f.n_pieces for f in units.functions)])
         slopes, self.slope_exponent = integers([s for f in units.functions for s in f.slopes])
         intercepts, self.intercept_exponent = integers([c for f in units.functions for c in f.intercepts])
-        self.slopes = [slopes[a:b] for a, b in zip(counts, counts[1:], strict=False)]
-        self.intercepts = [intercepts[a:b] for a, b in zip(counts, counts[1:], strict=False)]
+        self.slopes = [slopes[a:b] for a, b in pairwise(counts)]
+        self.intercepts = [intercepts[a:b] for a, b in pairwise(counts)]
         self.has_intercepts = any(intercepts)
 
     def rows(self, inputs: Dyadic) -> Dyadic:
@@ -186,19 +189,18 @@ class PulledBack:
     network : Network
     domain : ExactDomain
     kept : how many matrices are remembered
+
+    Attributes
+    ----------
+    depth : number of unit layers
     """
 
     def __init__(self, network: Network, domain: ExactDomain, kept: int = KEPT) -> None:
-        self.domain = domain
+        self.domain, self.depth = domain, len(network.unit_layers)
         self._layers = [_ExactLayer(layer) for layer in network.unit_layers]
         self._cut_at = np.cumsum([0, *(len(layer.cuts.row) for layer in self._layers)]).tolist()
         self._unit_at = np.cumsum([0, *(layer.n_units for layer in self._layers)]).tolist()
         self._recent = _Recent(kept)
-
-    @property
-    def depth(self) -> int:
-        """Number of unit layers."""
-        return len(self._layers)
 
     def starts(self, layer: int) -> tuple[int, int]:
         """Numbers of cuts and of units of the layers before a layer."""
@@ -271,7 +273,7 @@ class PulledBack:
         blocks = list(self.domain.blocks)
         for k in range(layer + 1):
             key = ("forms", *self._before(k + 1, sides, winners))
-            blocks.append(self._recent(key, lambda k=k: self._forms(k, sides, winners)))
+            blocks.append(self._recent(key, partial(self._forms, k, sides, winners)))
         return Cone(self.domain.dim + 1, blocks, self.domain.frame)
 
     def _forms(self, layer: int, sides: Decisions, winners: Decisions) -> Forms:

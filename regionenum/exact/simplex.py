@@ -1,19 +1,19 @@
 """Linear programming in integers: is a linear form a nonnegative combination of the forms of a cone?
 
-The fundamental theorem of linear inequalities (Farkas 1902; Schrijver, Theory of Linear and Integer Programming, 1986, theorem 7.1):
-for forms g_1 .. g_m and b of R^n exactly one is true:
+The fundamental theorem of linear inequalities (Farkas 1902; Schrijver, Theory of Linear and Integer Programming, 1986,
+theorem 7.1): for forms g_1 .. g_m and b of R^n exactly one is true:
 
     b = sum l_i g_i with l_i >= 0, over linearly independent g_i;       (b is >= 0 wherever all g_i are)
     there is a point v with g_i . v >= 0 for all i, and b . v < 0.
 
-The proof is a simplex method. Of a basis D of forms that has b = sum l_i g_i, let h be the first with l_h < 0, and v the point on which
-g_h is positive and the rest of D is 0; then b . v < 0. If some form is negative at v the first of these takes the place of h. With the
-first in both places, in any one order of all forms, no basis comes twice (Bland, New finite pivoting rules for the simplex
-method, Math. Oper. Res. 2, 1977). Neither a vertex nor boundedness is needed to begin, and a basis near the end, from floating
-point, makes it short: if it is the last one, one system of equations is solved and nothing else.
+The proof is a simplex method. Of a basis D of forms that has b = sum l_i g_i, let h be the first with l_h < 0, and v the
+point on which g_h is positive and the rest of D is 0; then b . v < 0. If some form is negative at v the first of these takes
+the place of h. With the first in both places, in any one order of all forms, no basis comes twice (Bland, New finite pivoting
+rules for the simplex method, Math. Oper. Res. 2, 1977). Neither a vertex nor boundedness is needed to begin, and a basis near
+the end, from floating point, makes it short: if it is the last one, one system of equations is solved and nothing else.
 
-Where the forms do not span R^n, unit vectors stand in the basis. They are no forms of the cone, so their multiple must be 0: where
-it is not, v (or -v) proves it, or a form that is not 0 at v takes the unit vector's place for good.
+Where the forms do not span R^n, unit vectors stand in the basis. They are no forms of the cone, so their multiple must be 0:
+where it is not, v (or -v) proves it, or a form that is not 0 at v takes the unit vector's place for good.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from typing import NamedTuple
 from flint import fmpz
 
 from regionenum.exact.basis import Basis, DependentError, completed
-from regionenum.exact.cone import Cone, EmptyConeError, Forms, Label
+from regionenum.exact.cone import Block, Cone, EmptyConeError, Forms, Sides
 from regionenum.exact.dyadic import Integer, Row, dot, primitive
 
 
@@ -118,37 +118,52 @@ def combination_by(cone: Cone, target: Row, basis: Sequence[int]) -> Combination
     return Combination({i: value for i, value in multipliers.items() if value}, divisor)
 
 
-def interior_point(cone: Cone, start: Sequence[int] = (), order: Sequence[int] | None = None) -> Row:
+def interior_point(cone: Cone, order: Sequence[int] | None = None) -> Row:
     """A point of an open cone.
 
-    In one dimension more, the forms (g_i, -1) and b = -e: a point (v, e) with g_i . v >= e > 0 is what is sought, and nonnegative
-    multiples of the (g_i, -1) that add up to b are multiples of the g_i that add up to 0 (Gordan 1873).
+    With one coordinate e more, before t, consider the forms g_i - e and b = -e. A point with g_i . v >= e > 0 is what is
+    sought; nonnegative multiples of the g_i - e that add up to b are multiples of the g_i that add up to 0 (Gordan 1873).
+
+    The sides of a box stay without -e, so that they can be eliminated (`basis.py`). Then v may lie on some of them, and goes a
+    little towards the middle of the box.
 
     Parameters
     ----------
-    start, order : as in `combination`
+    order : as in `combination`
 
     Raises
     ------
     EmptyConeError
         If there is none; with the multiples.
     """
-    blocks = []
+    blocks: list[Block] = []
+    middle: Row | None = None
     for block in cone.blocks:
-        rows = [[*block.row(i), fmpz(-1)] for i in range(len(block))]
-        labels: list[Label] = list(block.labels)
-        blocks.append(Forms(rows, labels))
-    target = [fmpz(0)] * cone.n + [fmpz(-1)]
-    found = combination(Cone(cone.n + 1, blocks), target, start, order)
+        if isinstance(block, Sides) and middle is None and block.middle is not None:
+            middle = block.middle
+            blocks.append(Sides(cone.n + 1, block.forms, block.labels))
+        else:
+            rows = [[*row[:-1], fmpz(-1), row[-1]] for row in map(block.row, range(len(block)))]
+            blocks.append(Forms(rows, block.labels))
+    target = [fmpz(0)] * (cone.n - 1) + [fmpz(-1), fmpz(0)]
+    found = combination(Cone(cone.n + 1, blocks), target, (), order)
     if isinstance(found, Combination):
         raise EmptyConeError(found.multipliers)
-    return primitive(found.point[:-1])
+    point = found.point[:-2] + found.point[-1:]
+    if middle is None:
+        return primitive(point)
+    while True:
+        moved = [a + b for a, b in zip(point, middle, strict=True)]
+        if cone.contains(moved):
+            return primitive(moved)
+        point = [2 * value for value in point]
 
 
 def between(cone: Cone, inside: Row, edge: Row, form: Row) -> Row:
     """A point of the open cone where a form is positive, of one in the cone where it is not and one in its closure where it is.
 
-    form . (p edge + q inside) > 0 for q / p below form . edge / -form . inside: half of that, or the same number of binary digits.
+    form . (p edge + q inside) > 0 for q / p below form . edge / -form . inside: half of that, or the same number of binary
+    digits.
     """
     at_edge, at_inside = dot(form, edge), -dot(form, inside)
     if at_inside < 0:
