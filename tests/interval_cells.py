@@ -178,6 +178,15 @@ def drop(cells, f, r):
     return _drop(cells, f, r)
 
 
+def constraints(cells, f, lines):
+    n = 0
+    for end in range(2):
+        if cells.made_by[f, end] != BOX:
+            lines[n] = cells.made_by[f, end]
+            n += 1
+    return n
+
+
 def n_pending(cells, f):
     return cells.size[f, N]
 
@@ -236,6 +245,7 @@ register(
     restrict,
     force,
     drop,
+    constraints,
     n_pending,
     pending,
     first_pending,

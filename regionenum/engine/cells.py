@@ -237,6 +237,22 @@ def drop(cells, f, r):
 
 
 @verb
+def constraints(cells, f, lines):
+    """Write the lines of the rows that bound cell f, of the walk's numbers and of its own.
+
+    Parameters
+    ----------
+    lines : int64
+        As long as there are lines.
+
+    Returns
+    -------
+    int
+        How many were written.
+    """
+
+
+@verb
 def n_pending(cells, f):
     """Number of pending rows.
 

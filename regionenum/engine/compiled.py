@@ -68,7 +68,14 @@ from regionenum.engine.walk.state import (
     grow_walk,
     make_walk,
 )
-from regionenum.engine.walk.subtree_kernel import OPEN_DECISION, load, load_domain, pending_lines, witness_of
+from regionenum.engine.walk.subtree_kernel import (
+    OPEN_DECISION,
+    constraint_lines,
+    load,
+    load_domain,
+    pending_lines,
+    witness_of,
+)
 from regionenum.engine.walk.tree_kernel import walk_tree
 from regionenum.errors import EngineError
 from regionenum.exact.predicates import Side
@@ -243,10 +250,13 @@ class CompiledExplorer:
         f, first, second, third = map(int, questions.asked[kind])
         if kind == OF_A_RANK:
             sides, winners = self._decided_before(first + 1)
-            questions.answer[kind, CONTENT] = self._referee.rank(Decided(first, sides, winners))
+            questions.answer[kind, CONTENT] = self._referee.rank(Decided(first, sides, winners, sides >= 0))
             return
         layer, sides, winners, _ = self._decisions(int(walk.top[0]))
-        cell = Decided(layer, self._without_constraints(sides), winners)
+        matters, lines = np.zeros(len(sides), np.bool_), np.zeros(len(self._cells.lines), np.int64)
+        bounding = lines[: constraint_lines(self._cells, f, lines)]
+        matters[bounding[bounding < len(sides)]] = True
+        cell = Decided(layer, self._without_constraints(sides), winners, self._without_constraints(matters))
         witness = np.zeros(self._tables.dim)
         sure = witness_of(self._cells, f, witness)
         if third < 0:

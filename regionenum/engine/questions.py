@@ -20,7 +20,7 @@ from regionenum.exact import guess
 from regionenum.exact.cone import Cone, Forms
 from regionenum.exact.domains import ExactDomain
 from regionenum.exact.dyadic import Row
-from regionenum.exact.predicates import Hint, Side, interior, rank, side
+from regionenum.exact.predicates import MARGINS, Hint, Side, interior, rank, side
 from regionenum.exact.rows import PulledBack
 from regionenum.network.units import Floats
 
@@ -33,6 +33,8 @@ class Decided(NamedTuple):
     layer: int
     sides: npt.NDArray[np.int8]
     winners: npt.NDArray[np.int16]
+    matters: npt.NDArray[np.bool_]
+    """For each cut whether it bounds the cell: the sides of the others follow from these."""
 
 
 class Answer(NamedTuple):
@@ -69,7 +71,7 @@ class Referee:
         self, cell: Decided, unit: int, first: int, second: int, losers: Sequence[int], witness: Floats, sure: bool
     ) -> Answer:
         """Whether candidate `first` of a unit exceeds candidate `second`, where it exceeds the candidates in `losers`."""
-        layer, sides, winners = cell
+        layer, sides, winners, _ = cell
         form = self._rows.difference(layer, unit, first, second, sides, winners)
         cone = self._rows.cone(*cell)
         if losers:
@@ -79,7 +81,7 @@ class Referee:
 
     def rank(self, cell: Decided) -> int:
         """Rank of the map to the output of the cell's layer, which is decided throughout."""
-        return rank(self._rows.linear(*cell))
+        return rank(self._rows.linear(*cell[:3]))
 
     def _answer(self, cone: Cone, form: Row, witness: Floats, sure: bool) -> Answer:
         found = side(cone, form, Hint(points=[self._point(witness)]))
@@ -97,10 +99,12 @@ class Referee:
 
     def _representable(self, cone: Cone, point: Row | None) -> tuple[Floats, bool]:
         """A point of the engine's inside a cone, and whether it is: near the deepest one, or near a known one."""
-        z = self._of_frame(guess.deepest(cone))
-        if self._is_inside(cone, z) or point is None:
-            return z, self._is_inside(cone, z)
-        z = self._of_point(point)
+        for margin in MARGINS:
+            z = self._of_frame(guess.deepest(cone, margin))
+            if self._is_inside(cone, z):
+                return z, True
+        if point is not None:
+            z = self._of_point(point)
         return z, self._is_inside(cone, z)
 
     def _is_inside(self, cone: Cone, z: Floats) -> bool:

@@ -29,7 +29,7 @@ from regionenum.exact.simplex import Combination
 _KEPT = 24
 """Points that a cone remembers."""
 
-_MARGINS = (2.0**-5, 2.0**-20, 2.0**-45)
+MARGINS = (2.0**-5, 2.0**-20, 2.0**-45)
 """Distances from the sides of the frame's box at which a point of a cone is looked for, before it is computed exactly."""
 
 _PRIME = 2**31 - 1
@@ -110,7 +110,7 @@ def interior(cone: Cone, hint: Hint | None = None) -> Row:
     for point in claimed:
         if cone.contains(point):
             return _known(cone, point)
-    for margin in _MARGINS:
+    for margin in MARGINS:
         w = guess.deepest(cone, margin)
         point = guess.exactly(cone.frame, w)
         if cone.contains(point):

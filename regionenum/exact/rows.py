@@ -268,22 +268,30 @@ class PulledBack:
         """The linear part of Y of a layer, as rows without their constants."""
         return [row[:-1] for row in self.outputs(layer, sides, winners).matrix.tolist()]
 
-    def cone(self, layer: int, sides: Decisions, winners: Decisions) -> Cone:
-        """The cone over the cell of all decisions of the layers before `layer`, and of those of `layer` that are not open."""
+    def cone(self, layer: int, sides: Decisions, winners: Decisions, matters: Decisions | None = None) -> Cone:
+        """The cone over the cell of all decisions of the layers before `layer`, and of those of `layer` that are not open.
+
+        Parameters
+        ----------
+        matters : for each cut whether it is to be a form of the cone, if it is decided; by default all
+        """
+        matters = np.ones(len(sides), np.bool_) if matters is None else matters
         blocks = list(self.domain.blocks)
         for k in range(layer + 1):
-            key = ("forms", *self._before(k + 1, sides, winners))
-            blocks.append(self._recent(key, partial(self._forms, k, sides, winners)))
+            cuts = slice(self.starts(k)[0], self.starts(k + 1)[0])
+            key = ("forms", *self._before(k + 1, sides, winners), matters[cuts].tobytes())
+            blocks.append(self._recent(key, partial(self._forms, k, sides, winners, matters)))
         return Cone(self.domain.dim + 1, blocks, self.domain.frame)
 
-    def _forms(self, layer: int, sides: Decisions, winners: Decisions) -> Forms:
+    def _forms(self, layer: int, sides: Decisions, winners: Decisions, matters: Decisions) -> Forms:
         """The forms that are positive by the decisions of one layer."""
         exact, (cut, unit) = self._layers[layer], self.starts(layer)
         z = self.rows(layer, sides, winners)
         rows, cuts = z.matrix.tolist(), exact.cuts
         found: list[Row] = []
         labels: list[Label] = []
-        for k, side in enumerate(sides[cut : cut + len(cuts.row)].tolist()):
+        for k in np.flatnonzero(matters[cut : cut + len(cuts.row)]).tolist():
+            side = int(sides[cut + k])
             if side != OPEN:
                 form = _minus(rows[cuts.row[k]], z.exponent, cuts.value[k], cuts.exponent)
                 found.append(form if side else [-value for value in form])

@@ -86,6 +86,20 @@ def _tight(table, label, r, lines):
 
 
 @kernel
+def _constraints(label, lines):
+    dim, n = label[SIZE, DIM], 0
+    for i in range(label[SIZE, N_BASIC]):
+        if label[ROW_VAR, i] >= dim:
+            lines[n] = label[ROW_VAR, i] - dim
+            n += 1
+    for j in range(dim):
+        if label[COL_VAR, j] >= dim:
+            lines[n] = label[COL_VAR, j] - dim
+            n += 1
+    return n
+
+
+@kernel
 def _place(table, label, point):
     for k in range(label[SIZE, DIM]):
         table[OTHER_AT, k] = point[k]
@@ -146,6 +160,10 @@ def drop(cells, f, r):
     return _drop(cells.tables[f], cells.labels[f], cells.work, r)
 
 
+def constraints(cells, f, lines):
+    return _constraints(cells.labels[f], lines)
+
+
 def n_pending(cells, f):
     return cells.labels[f, SIZE, N_ROWS] - cells.labels[f, SIZE, N_BASIC]
 
@@ -195,6 +213,7 @@ register(
     restrict,
     force,
     drop,
+    constraints,
     n_pending,
     pending,
     first_pending,

@@ -13,6 +13,7 @@ from regionenum.engine.cells import (
     POSITIVE,
     RESTRICT,
     begin,
+    constraints,
     copy,
     drop,
     force,
@@ -184,6 +185,12 @@ def pending_lines(cells, f, lines):
     for k in range(n):
         lines[k] = line_of(cells, f, pending(cells, f, k))
     return n
+
+
+@kernel
+def constraint_lines(cells, f, lines):
+    """Write the lines of the rows that bound cell f; returns their number."""
+    return constraints(cells, f, lines)
 
 
 @kernel
