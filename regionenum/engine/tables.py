@@ -21,6 +21,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from functools import lru_cache
+from itertools import pairwise
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -77,10 +78,9 @@ class CutTables(NamedTuple):
 
 
 class ErrorTables(NamedTuple):
-    """What bounds the rounding of pulled-back rows; magnitudes are those anywhere in the domain."""
+    """What bounds the rounding of pulled-back rows."""
 
-    scale: Floats  # (n_units,) positive; about the magnitude of the unit's row
-    reach: Floats  # (n_rows,) sum of |weight| scale over the units that the row reads; 0 in layer 0
+    reads: Ints  # (n_rows,) 1 if the row reads a unit with a weight that is not 0; 0 in layer 0
     limit: Floats  # (depth,) a row of the layer before whose coefficients add up to more could overflow
     copied_unit: Ints  # (n_rows,) the unit, in its layer, that a row only copies, times a power of two; or -1
     copied_weight: Floats  # (n_rows,) that power of two, positive or negative
@@ -157,7 +157,7 @@ def make_tables(problem: Problem) -> Tables:
         at=np.ascontiguousarray(at),
         units=units,
         weights=weights,
-        errors=_error_tables(layers, n_rows, np.abs(first).sum(axis=0)),
+        errors=_error_tables(layers, n_rows),
         cuts=_cut_tables(layers, cuts, n_constraints),
         group_unit=_joined(groups, np.int64),
         twin=_joined([_twins(layer) for layer in layers], np.int64),
@@ -216,49 +216,24 @@ def _only_selects(directions: sp.csr_array) -> bool:
     return bool(single.all() and (np.abs(np.frexp(data)[0]) == 0.5).all())
 
 
-LARGEST = 1e300
-SMALLEST = 1e-290
-
-
-def _error_tables(layers: Sequence[Layer], n_rows: Sequence[int], size: Floats) -> ErrorTables:
-    """Magnitudes of all rows over the domain, layer by layer, from those of layer 0; see `ErrorTables`."""
-    scales, reaches, limits = [], [np.zeros(n_rows[0])], [np.inf]
+def _error_tables(layers: Sequence[Layer], n_rows: Sequence[int]) -> ErrorTables:
+    """What of the errors of rows does not depend on the cell; see `ErrorTables`."""
+    reads, limits = [np.zeros(n_rows[0], np.bool_)], [np.inf]
     copied_unit, copied_weight = [np.full(n_rows[0], -1)], [np.zeros(n_rows[0])]
-    with np.errstate(over="ignore", invalid="ignore"):
-        for layer, following in zip(layers, [*layers[1:], None], strict=True):
-            scale = np.clip(np.nan_to_num(_unit_magnitudes(layer, size), nan=LARGEST), SMALLEST, LARGEST)
-            scales.append(scale)
-            if following is None:
-                break
-            weight = abs(following.weight)
-            # what underflows in a product is below 2^-1000
-            reads = np.asarray((weight != 0) @ np.ones(layer.n_out)) > 0
-            reach = np.asarray(weight @ scale) * (1.0 + 2.0**-20) + 2.0**-1000 * reads
-            largest = float(max(weight.max(), 1.0)) if weight.size else 1.0
-            too_large = not (reach.max(initial=0.0) < LARGEST)
-            limits.append(0.0 if too_large else 1e290 / largest / max(layer.n_out, 1))
-            reaches.append(np.minimum(np.nan_to_num(reach, nan=LARGEST), LARGEST))
-            unit, power = _copies(following)
-            copied_unit.append(unit)
-            copied_weight.append(power)
-            size = np.asarray(abs(following.bias)) + reach
+    for layer, following in pairwise(layers):
+        weight = abs(following.weight)
+        reads.append(np.asarray((weight != 0) @ np.ones(layer.n_out)) > 0)
+        largest = float(max(weight.max(), 1.0)) if weight.size else 1.0
+        limits.append(1e290 / largest / max(layer.n_out, 1))
+        unit, power = _copies(following)
+        copied_unit.append(unit)
+        copied_weight.append(power)
     return ErrorTables(
-        scale=_joined(scales, np.float64),
-        reach=_joined(reaches, np.float64),
+        reads=_joined(reads, np.int64),
         limit=np.array(limits),
         copied_unit=_joined(copied_unit, np.int64),
         copied_weight=_joined(copied_weight, np.float64),
     )
-
-
-def _unit_magnitudes(layer: Layer, size: Floats) -> Floats:
-    """Bounds of the units' magnitudes, given those of the rows."""
-    units = layer.units
-    largest = np.maximum.reduceat(size[units.rows], units.indptr[:-1]) if units.n_units else np.zeros(0)
-    slope = np.array([*(max(map(abs, f.slopes)) for f in units.functions), 1.0])
-    intercept = np.array([*(max(map(abs, f.intercepts)) for f in units.functions), 0.0])
-    kind = np.where(units.function_of == MAXIMUM, len(units.functions), units.function_of)
-    return np.asarray(slope[kind] * largest + intercept[kind])
 
 
 def _copies(layer: Layer) -> tuple[Ints, Floats]:

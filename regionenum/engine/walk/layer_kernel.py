@@ -24,8 +24,10 @@ TINY = 2.0**-1000
 """Added to a magnitude that is not 0: a share of the unit roundoff of it is more than all that can underflow."""
 LEAST = 2.0**-1070
 """Added to a product or a quotient that is not 0 but may come out as 0."""
+SPARE = 1.0 + 2.0**-20
+"""Factor of a bound that was itself computed in floating point."""
 HOPELESS = 1e300
-"""Relative error of what could overflow."""
+"""Error of what could overflow."""
 
 
 class Images(NamedTuple):
@@ -89,9 +91,9 @@ def pull_back(tables, images, layer):
 
     row_n = bias_n + sum_u W[n, u] (slope_u row_u + intercept_u), over the units u with a branch that is not 0. With K
     terms, each at most A_u in absolute value on the cube, the error is at most sum_u |W[n, u]| E_u + (K + 4) u |bias_n|,
-    where E_u = |slope_u| error_u + (K + 4) u A_u (Higham, section 3.1; the spare in K + 4 covers second order terms). It
-    is bounded by max_u (E_u / scale_u) times sum_u |W[n, u]| scale_u, of which the sum does not depend on the cell. The
-    same holds for the coefficient on line `one` and for the sum of the others separately. A row that copies
+    where E_u = |slope_u| error_u + (K + 4) u A_u (Higham, section 3.1; the spare in K + 4 covers second order terms). The
+    same holds for the coefficient on line `one` and for the sum of the others separately. The bound itself is a sum of K + 1
+    products, which errs by less than a share of 2^-20, and by LEAST for each product that underflows. A row that copies
     one unit has the error of that alone.
     """
     dim, one, at, units, image = tables.dim, tables.one, tables.at, tables.units, images.image
@@ -99,48 +101,46 @@ def pull_back(tables, images, layer):
     n_rows, n_before = at[layer + 1, ROW] - at[layer, ROW], at[layer, ROW] - at[before, ROW]
     source, target = at[before, IMAGE], at[layer, IMAGE]
     bias = tables.weights.bias[at[layer, ROW] : at[layer + 1, ROW]]
+    bound_one = images.error_one[at[layer, ROW] : at[layer + 1, ROW]]
+    bound_linear = images.error_linear[at[layer, ROW] : at[layer + 1, ROW]]
     terms = 0
     for u in range(at[before, UNIT], at[layer, UNIT]):
         row, slope, intercept = branch(units, images, u)
         if slope != 0.0 or intercept != 0.0:
             terms += 1
     gamma = (terms + 4) * UNIT_ROUNDOFF
-    worst_one, worst_linear = 0.0, 0.0
     for n in range(target, target + (dim + 1) * n_rows):
         image[n] = 0.0
     constants = image[target + one * n_rows : target + (one + 1) * n_rows]
     for n in range(n_rows):
         constants[n] = bias[n]
+        bound_one[n] = gamma * abs(bias[n]) if terms > 0 else 0.0
+        bound_linear[n] = 0.0
+    hopeless, least_one, least_linear = False, 0.0, 0.0
     for u in range(at[before, UNIT], at[layer, UNIT]):
         row, slope, intercept = branch(units, images, u)
         if slope == 0.0 and intercept == 0.0:
             continue
         size_one, size_linear = _sizes(image[source:], n_before, dim, one, row, slope, intercept)
         if size_one + size_linear > tables.errors.limit[layer]:
-            worst_one, worst_linear = HOPELESS, HOPELESS
+            hopeless = True
             continue
-        scale = tables.errors.scale[u]
         row_error = at[before, ROW] + row
-        error_one = abs(slope) * images.error_one[row_error] + gamma * size_one
-        error_linear = abs(slope) * images.error_linear[row_error] + gamma * size_linear
-        # the quotient, too, must not vanish
+        error_one = min(abs(slope) * images.error_one[row_error] + gamma * size_one, HOPELESS)
+        error_linear = min(abs(slope) * images.error_linear[row_error] + gamma * size_linear, HOPELESS)
+        unit = u - at[before, UNIT]
+        _add_unit(at, tables.weights, image, dim, one, layer, unit, row, slope, intercept)
         if error_one > 0.0:
-            worst_one = max(worst_one, error_one / scale + LEAST)
+            least_one = terms * LEAST
+            _add_error(at, tables.weights, layer, unit, error_one, bound_one)
         if error_linear > 0.0:
-            worst_linear = max(worst_linear, error_linear / scale + LEAST)
-        _add_unit(at, tables.weights, image, dim, one, layer, u - at[before, UNIT], row, slope, intercept)
-    bound_one = images.error_one[at[layer, ROW] : at[layer + 1, ROW]]
-    bound_linear = images.error_linear[at[layer, ROW] : at[layer + 1, ROW]]
-    reach = tables.errors.reach[at[layer, ROW] : at[layer + 1, ROW]]
-    if terms == 0:
-        gamma = 0.0
-    least_one, least_linear = LEAST if worst_one > 0.0 else 0.0, LEAST if worst_linear > 0.0 else 0.0
+            least_linear = terms * LEAST
+            _add_error(at, tables.weights, layer, unit, error_linear, bound_linear)
     for n in range(n_rows):
-        bound_one[n], bound_linear[n] = gamma * abs(bias[n]), 0.0
-        if reach[n] > 0.0:
-            bound_one[n] += worst_one * reach[n] + least_one
-            bound_linear[n] = worst_linear * reach[n] + least_linear
-    if worst_one < HOPELESS:
+        if tables.errors.reads[at[layer, ROW] + n] == 1:
+            bound_one[n] = HOPELESS if hopeless else bound_one[n] * SPARE + least_one
+            bound_linear[n] = HOPELESS if hopeless else bound_linear[n] * SPARE + least_linear
+    if not hopeless:
         _copy_errors(tables, images, layer)
 
 
@@ -184,6 +184,20 @@ def _add_unit(at, weights, image, dim, one, layer, unit, row, slope, intercept):
         else:
             for e in range(first, last):
                 line[weights.weight_row[e]] += factor * weights.weight[e]
+
+
+@kernel
+def _add_error(at, weights, layer, unit, error, bound):
+    """Add a unit's column of the absolute values of the weight times its error to the bounds of the rows of `layer`."""
+    n_rows = bound.shape[0]
+    if at[layer, DENSE] == 1:
+        first = at[layer, WEIGHT] + unit * n_rows
+        for n in range(n_rows):
+            bound[n] += error * abs(weights.weight[first + n])
+    else:
+        at_input = at[layer, INPUT] + unit
+        for e in range(weights.column_ptr[at_input], weights.column_ptr[at_input + 1]):
+            bound[weights.weight_row[e]] += error * abs(weights.weight[e])
 
 
 @kernel
