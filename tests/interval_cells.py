@@ -129,6 +129,14 @@ def capacity(cells):
     return cells.line.shape[0]
 
 
+def relate(cells, line, level, passed):
+    return None
+
+
+def set_span(cells, level, n):
+    return None
+
+
 def add(cells, f, line, constant, normal, error):
     r = cells.size[f, N]
     if line == NEW_LINE:
@@ -238,6 +246,8 @@ register(
     copy,
     has_room,
     capacity,
+    relate,
+    set_span,
     add,
     test,
     likely,

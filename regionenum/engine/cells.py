@@ -147,6 +147,29 @@ def capacity(cells):
 
 
 @verb
+def relate(cells, line, level, passed):
+    """Tell of the function on a line which layer's rows it is one of, and whether it is in the span of the next layer's.
+
+    All rows of a layer are in the span of the outputs of the layer before and of 1, which may be smaller than the space of all
+    affine functions: `set_span`. A representation need not listen.
+
+    Parameters
+    ----------
+    line : int
+        A number of the walk's.
+    level : int
+        The layer.
+    passed : int
+        1 if a row of the next layer may be any multiple of the function, as that of a unit with a slope, else 0.
+    """
+
+
+@verb
+def set_span(cells, level, n):
+    """Tell the dimension n of the span of the outputs of the layer before `level` and of 1, on the present path."""
+
+
+@verb
 def add(cells, f, line, constant, normal, error):
     """Append a pending row, the function constant + normal . z.
 

@@ -130,7 +130,7 @@ class CompiledExplorer:
         n_cuts = int(self._tables.at[-1, CUT])
         self._walk = make_walk(self._tables, rows, STACK)
         self._walk.questions.mode[IS_EXACT] = options.exact
-        self._cells = dictionary.make_cells(STACK, self._tables.dim, ROWS, n_cuts + ROWS, n_cuts)
+        self._cells = dictionary.make_cells(STACK, self._tables.dim, ROWS, n_cuts + ROWS, n_cuts, problem.depth)
         self._subtree = self.root
         self._finished, self._first_number = True, 0
         self._broken_off: Subtree | None = None

@@ -108,7 +108,7 @@ def _leave(table, label, lines, work, r):
         status, j, length = _seek(table, label, work, r, sign, DEEP)
         if status == FAILED:
             return BROKEN
-        if status == OPTIMAL and does_not_reach(table, label, lines, r, sign):
+        if status == OPTIMAL and does_not_reach(table, label, lines, work, r, sign):
             return NEGATIVE if side == 0 else POSITIVE
         vertex_point(table, label, j if status == PASSED else -1, length, END_AT)
         for k in range(label[SIZE, DIM]):
@@ -168,7 +168,7 @@ def _attempt(table, label, lines, work, r, purpose):
     if status == FAILED:
         return BROKEN
     if status == OPTIMAL:
-        if does_not_reach(table, label, lines, r, -sign):
+        if does_not_reach(table, label, lines, work, r, -sign):
             return here
     elif purpose == SCREEN:
         return CUTS

@@ -63,12 +63,14 @@ LIKELY = 0
 """Entry of TODO: after DOUBTFUL what is likely."""
 
 # Of a line: the coefficients, zero up to a whole block, and behind them:
-CONSTANT, BOUND, EXTRA = 0, 1, 2
-"""Every value of the function in the unit cube, computed as a dot product in any order, is within BOUND of the truth."""
+CONSTANT, BOUND, LEVEL, PASSED, EXTRA = 0, 1, 2, 3, 4
+"""Every value of the function in the unit cube, computed as a dot product in any order, is within BOUND of the truth. LEVEL and
+PASSED are what `relate` said, but LEVEL is 1 higher, so that 0 is none."""
 
 
-LPS, PIVOTS, KEPT = 0, 1, 2
-"""Entries of `DictionaryCells.work`."""
+LPS, PIVOTS, KEPT, SPAN = 0, 1, 2, 3
+"""Entries of `DictionaryCells.work`: linear programs and pivots so far; how many lines the walk numbers; from SPAN on the
+dimension of the span of each level's rows."""
 
 
 class DictionaryCells(NamedTuple):
@@ -78,24 +80,24 @@ class DictionaryCells(NamedTuple):
     labels: Ints  # (n, LABELS, width)
     lines: Floats  # (n_lines, padded dim + EXTRA)
     system: Floats  # (dim, 2 dim + 1) scratch
-    work: Ints  # linear programs and pivots so far; the lines that the walk numbers
+    work: Ints  # (SPAN + levels,)
 
 
-def make_cells(n: int, dim: int, rows: int, lines: int, kept: int) -> DictionaryCells:
-    """Storage for n cells of at most about `rows` rows; the first `kept` of the lines are numbered by the walk."""
+def make_cells(n: int, dim: int, rows: int, lines: int, kept: int, levels: int = 1) -> DictionaryCells:
+    """Storage for n cells of at most about `rows` rows; the first `kept` of the lines are numbered by the walk, in levels."""
     width = -(-max(rows, dim + 3, BLOCK) // BLOCK) * BLOCK
     return DictionaryCells(
         tables=np.zeros((n, COLUMN + dim, width)),
         labels=np.zeros((n, LABELS, width), np.int64),
         lines=np.zeros((lines, -(-dim // BLOCK) * BLOCK + EXTRA)),
         system=np.zeros((dim, 2 * dim + 1)),
-        work=np.array([0, 0, kept]),
+        work=np.array([0, 0, kept, *(dim for _ in range(levels))]),
     )
 
 
 def grow_cells(cells: DictionaryCells, n: int, rows: int, lines: int) -> DictionaryCells:
     """The same cells with room for more of them, for longer dictionaries, or for more lines."""
-    larger = make_cells(n, len(cells.system), rows, lines, 0)
+    larger = make_cells(n, len(cells.system), rows, lines, 0, 0)
     for old, new in zip(cells[:3], larger[:3], strict=True):
         new[tuple(slice(size) for size in old.shape)] = old
     return larger._replace(system=cells.system, work=cells.work)

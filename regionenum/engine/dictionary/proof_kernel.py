@@ -19,6 +19,8 @@ from __future__ import annotations
 
 import math
 
+import numpy as np
+
 from regionenum.engine.dictionary.layout import (
     BLOCK,
     BOUND,
@@ -29,11 +31,14 @@ from regionenum.engine.dictionary.layout import (
     CONSTANT,
     DIM,
     EXTRA,
+    LEVEL,
     N_BASIC,
+    PASSED,
     PLACE,
     ROW_FLIP,
     ROW_VAR,
     SIZE,
+    SPAN,
     SURE,
     VALUE,
     WITNESS_AT,
@@ -149,7 +154,7 @@ def _combine(table, label, lines, r, sign):
 
 
 @inlined
-def does_not_reach(table, label, lines, r, sign):
+def does_not_reach(table, label, lines, work, r, sign):
     """Whether sign * row r is proved to be negative on the cell, by the multipliers that the row has in the dictionary."""
     constant, bound = _combine(table, label, lines, r, sign)
     ups = splat8(0.0)
@@ -158,32 +163,55 @@ def does_not_reach(table, label, lines, r, sign):
     top = constant + sum8(ups)
     if top + bound <= 0.0:
         return True
-    return label[SIZE, CONE] == 1 and top <= 1e-6 and _only_at_apex(table, label, lines, r, sign, bound)
+    return label[SIZE, CONE] == 1 and top <= 1e-6 and _only_at_apex(table, label, lines, work, r, sign, bound)
 
 
 @kernel
-def _only_at_apex(table, label, lines, r, sign, bound):
-    """Whether sign * row r is proved to be negative on a cone, its maximum 0 being attained at the apex alone.
+def _only_at_apex(table, label, lines, work, r, sign, bound):
+    """Whether sign * row r is proved to be negative on an open cone, its maximum being 0 and attained at the apex.
 
     In the coordinates p = (2 z_0 - 1, .., 2 z_(d-2) - 1, t) all rows are linear. Let A p be the slacks of the nonbasic
     variables, all of them 0 at the apex, and l > 0 the multipliers, so that h = -l . A p + rho . p, where |rho|_1 <= e is
     the residual and its error bound. For R, the dictionary's A^-1, with |I - R A| <= 1/2 in the maximum norm,
     |p| <= 2 |R| max (A p), hence h <= -(min l - 2 e |R|) max (A p), which is negative wherever A p >= 0 is not 0.
     The errors of A are accounted for in |I - R A|.
+
+    Some multipliers may be 0 for a reason: if the cell's map to the layer before has a smaller rank, h lies in the span U of
+    its outputs and of t, and so may the rows S with l > 0. If these are as many as U has dimensions, they are a basis of it,
+    and rho is a combination of them as well, with coefficients of at most 2 e |R|. So h <= -sum_S (l_j - 2 e |R|) (A p)_j,
+    which is negative where all rows are positive.
     """
     dim, pad = label[SIZE, DIM], lines.shape[1] - EXTRA
-    least, worst = 1e300, 0.0
+    least, worst, largest = 1e300, 0.0, 0.0
+    for j in range(dim):
+        largest = max(largest, -sign * table[COLUMN + j, r])
+    level = lines[label[ROW_VAR, r] - dim, pad + LEVEL]
+    n_strong, all_in_span, residual = 0, level > 0.0, bound
     for j in range(dim):
         variable = label[COL_VAR, j]
         if variable < dim and (variable != dim - 1 or label[COL_FLIP, j] == 1):
             return False
-        least = min(least, -sign * table[COLUMN + j, r])
+        multiplier = -sign * table[COLUMN + j, r]
+        is_strong = multiplier > WEAK * largest
+        if is_strong:
+            n_strong += 1
+            least = min(least, multiplier)
+        elif variable >= dim and multiplier > COST_TOL:
+            # `_combine` has it in f, where it does not belong: no coefficient of a line is above 1
+            residual += multiplier * dim
         if variable >= dim:
             worst = max(worst, lines[variable - dim, pad + BOUND])
-        else:
+            if is_strong:
+                line = lines[variable - dim]
+                is_own = line[pad + LEVEL] == level
+                all_in_span = all_in_span and (
+                    is_own or (line[pad + LEVEL] == level - 1.0 and line[pad + PASSED] == 1.0)
+                )
+        elif is_strong:
             # _combine leaves t > 0 to the cube
-            table[WORK, dim - 1] -= sign * table[COLUMN + j, r]
-    residual = bound
+            table[WORK, dim - 1] += multiplier
+    if n_strong < dim and not (all_in_span and n_strong == work[SPAN + np.int64(level) - 1]):
+        return False
     for k in range(dim):
         residual += abs(table[WORK, k]) * (0.5 if k < dim - 1 else 1.0)
     # `_combine` left smaller multipliers out: with them the identity above would not hold
@@ -248,5 +276,7 @@ def has_drifted(table, label, lines, r):
     return False
 
 
+WEAK = 1e-9
+"""Multipliers at the apex that are below this share of the largest are taken for 0."""
 DRIFT = 1e-13
 """A dictionary whose values are off by more than this is worth computing afresh."""

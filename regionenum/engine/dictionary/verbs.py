@@ -9,14 +9,18 @@ from regionenum.engine.dictionary.layout import (
     COL_VAR,
     COLUMN,
     DIM,
+    EXTRA,
     FREE_LINE,
     KEPT,
+    LEVEL,
     LIKELY,
     N_BASIC,
     N_ROWS,
     OTHER_AT,
+    PASSED,
     ROW_VAR,
     SIZE,
+    SPAN,
     SURE,
     TODO,
     WITNESS_AT,
@@ -49,10 +53,17 @@ def _share_lines(labels, f, g):
 
 
 @inlined
+def _relate(line, level, passed):
+    pad = line.shape[0] - EXTRA
+    line[pad + LEVEL], line[pad + PASSED] = level + 1, passed
+
+
+@inlined
 def _add(table, label, lines, system, work, line, constant, normal, error):
     if line == NEW_LINE:
         line = label[SIZE, FREE_LINE]
         label[SIZE, FREE_LINE] += 1
+        _relate(lines[line], -1, 0)
     scaled_line(lines[line], constant, normal, error)
     return add_row(table, label, lines, system, work, line)
 
@@ -128,6 +139,14 @@ def has_room(cells, f, n):
 
 def capacity(cells):
     return cells.tables.shape[0]
+
+
+def relate(cells, line, level, passed):
+    return _relate(cells.lines[line], level, passed)
+
+
+def set_span(cells, level, n):
+    cells.work[SPAN + level] = n
 
 
 def add(cells, f, line, constant, normal, error):
@@ -206,6 +225,8 @@ register(
     copy,
     has_room,
     capacity,
+    relate,
+    set_span,
     add,
     test,
     likely,

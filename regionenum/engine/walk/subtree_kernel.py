@@ -42,6 +42,7 @@ from regionenum.engine.walk.layer_kernel import (
     sign_on_cube,
 )
 from regionenum.engine.walk.rank_kernel import layer_rank, order_units
+from regionenum.engine.walk.span_kernel import relate_rows
 from regionenum.engine.walk.state import (
     CELL_FULL,
     CHILDREN_SO_FAR,
@@ -117,6 +118,7 @@ def load_domain(tables, walk, cells, first_constraint):
     FINISHED or CELL_FULL (make room, load again).
     """
     begin(cells, DOMAIN_CELL, 1 if tables.one > 0 else 0)
+    relate_rows(tables, walk, cells, 0)
     for c in range(first_constraint, tables.at[1, CUT]):
         if not has_room(cells, DOMAIN_CELL, 1):
             return CELL_FULL
@@ -145,6 +147,7 @@ def load(tables, walk, cells, layer, sides, winners, point, parent, first_number
     for k in range(layer + 1):
         if k > 0:
             pull_back(tables, walk.images, k)
+        relate_rows(tables, walk, cells, k)
         for c in range(at[k, CUT], at[k + 1, CUT]):
             if sides[c] == OPEN_DECISION:
                 continue

@@ -41,7 +41,15 @@ from regionenum.engine.policy import inlined, kernel
 from regionenum.engine.tables import CUT, GROUP, UNIT
 from regionenum.engine.walk.certificate_kernel import forget, give_slot, implied, learn
 from regionenum.engine.walk.group_kernel import decide_groups
-from regionenum.engine.walk.layer_kernel import ALWAYS_ABOVE, FLAT, STEEP, decide, pull_back, read_cut, sign_on_cube
+from regionenum.engine.walk.layer_kernel import (
+    ALWAYS_ABOVE,
+    FLAT,
+    STEEP,
+    decide,
+    pull_back,
+    read_cut,
+    sign_on_cube,
+)
 from regionenum.engine.walk.question_kernel import (
     answer_about,
     ask,
@@ -52,6 +60,7 @@ from regionenum.engine.walk.question_kernel import (
     use_up,
 )
 from regionenum.engine.walk.rank_kernel import order_units
+from regionenum.engine.walk.span_kernel import relate_rows
 from regionenum.engine.walk.state import (
     A_CUT,
     A_WINNER,
@@ -95,11 +104,12 @@ def _decide(cuts, images, slots, waiting, c, side):
 
 
 @kernel
-def _enter(tables, walk, f):
+def _enter(tables, walk, cells, f):
     """Pull the layer's rows back and forget the certificates of the last cell."""
     layer = walk.stack[f, LAYER]
     if layer > 0:
         pull_back(tables, walk.images, layer)
+    relate_rows(tables, walk, cells, layer)
     forget(tables.at, walk.certificates, layer)
     walk.stack[f, PLUS_MASK] = 0
     walk.stack[f, MINUS_MASK] = 0
@@ -335,7 +345,7 @@ def walk_tree(tables, walk, cells, tests, record_regions, record_tree):
         stack[f, NEWS] = NOTHING
         stage = stack[f, STAGE]
         if stage == ENTER:
-            status = _enter(tables, walk, f)
+            status = _enter(tables, walk, cells, f)
         elif stage == FILL:
             status = _fill(tables, walk, cells, f, last_test)
         elif stage == CUTTING:
