@@ -284,27 +284,39 @@ class PulledBack:
         return Cone(self.domain.dim + 1, blocks, self.domain.frame)
 
     def _forms(self, layer: int, sides: Decisions, winners: Decisions, matters: Decisions) -> Forms:
-        """The forms that are positive by the decisions of one layer."""
+        """The forms that are positive by the decisions of one layer, each once."""
         exact, (cut, unit) = self._layers[layer], self.starts(layer)
-        z = self.rows(layer, sides, winners)
-        rows, cuts = z.matrix.tolist(), exact.cuts
-        found: list[Row] = []
-        labels: list[Label] = []
+        z, cuts = self.rows(layer, sides, winners), exact.cuts
+        made: dict[tuple[int, ...], Row] = self._recent(("made", *self._before(layer, sides, winners)), dict)
+        found: dict[tuple[Integer, ...], tuple[Row, Label]] = {}
+
+        def add(name: tuple[int, ...], label: Label, make: Callable[[], Row]) -> None:
+            if name not in made:
+                made[name] = primitive(make())
+            found.setdefault(tuple(made[name]), (made[name], label))
+
         for k in np.flatnonzero(matters[cut : cut + len(cuts.row)]).tolist():
             side = int(sides[cut + k])
             if side != OPEN:
-                form = _minus(rows[cuts.row[k]], z.exponent, cuts.value[k], cuts.exponent)
-                found.append(form if side else [-value for value in form])
-                labels.append((layer, cuts.unit[k], cuts.number[k]))
+                add((k, side), (layer, cuts.unit[k], cuts.number[k]), partial(_side, z, cuts, k, side))
         for u, winner in enumerate(winners[unit : unit + exact.n_units].tolist()):
             members = exact.members[u]
             if winner == OPEN or exact.function_of[u] != MAXIMUM:
                 continue
             for k, other in enumerate(members):
                 if k != winner:
-                    found.append([a - b for a, b in zip(rows[members[winner]], rows[other], strict=True)])
-                    labels.append((layer, u, k))
-        return Forms.of(found, labels)
+                    add((u, winner, k), (layer, u, k), partial(_difference, z, members[winner], other))
+        return Forms.of((row for row, _ in found.values()), (label for _, label in found.values()))
+
+
+def _side(z: Dyadic, cuts: _Cuts, k: int, side: int) -> Row:
+    """The form that is positive on one side of a cut."""
+    form = _minus(_row(z.matrix, cuts.row[k]), z.exponent, cuts.value[k], cuts.exponent)
+    return form if side else [-value for value in form]
+
+
+def _difference(z: Dyadic, row: int, other: int) -> Row:
+    return [a - b for a, b in zip(_row(z.matrix, row), _row(z.matrix, other), strict=True)]
 
 
 def _row(matrix: fmpz_mat, i: int) -> Row:
