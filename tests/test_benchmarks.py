@@ -1,4 +1,6 @@
 import importlib
+import json
+import os
 import subprocess
 import sys
 from dataclasses import replace
@@ -10,6 +12,7 @@ import pytest
 import regionenum as rn
 from benchmarks import demo
 from regionenum.cli.config import read_config
+from regionenum.engine.policy import cache_folder
 from regionenum.results.patterns import Packing
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -158,44 +161,103 @@ def test_demo_refuses_a_missing_configuration(tmp_path):
         demo.main([str(tmp_path / "absent.toml")])
 
 
-def speed(*arguments):
+def speed(*arguments, **environment):
     """In a process of its own, because it binds itself to one core."""
     return subprocess.run(
-        [sys.executable, "-m", "benchmarks.speed", *arguments], cwd=ROOT, capture_output=True, text=True
+        [sys.executable, "-m", "benchmarks.speed", *arguments],
+        cwd=ROOT,
+        env=os.environ | environment,
+        capture_output=True,
+        text=True,
     )
 
 
+def test_speed_has_the_rows_of_every_kind():
+    rows = importlib.import_module("benchmarks.speed").ROWS
+    assert rows["3-16x6"].widths == (3, 16, 16, 16, 16, 16, 16)
+    assert (rows["4-12-12-whole"].widths, rows["4-12-12-whole"].lower) == ((4, 12, 12), None)
+    assert (rows["acasxu-1"].widths, rows["acasxu-1"].regions) == ((), 39_835)
+    assert rows["784-8-8"].upper == 1
+    assert [rows[name].programs(("simplex", "vertex2")) for name in ("5-16-16", "6-16-16", "784-8-8", "2-20-20-whole")] == [
+        ["simplex", "vertex2"], ["simplex"], [], []
+    ]  # fmt: skip
+
+
 def test_speed_without_the_floor_gives_no_ratio(tmp_path):
+    """And a row without its file is left out."""
     pytest.importorskip("torch")
-    done = speed("--rows", "2-64-64-64", "--repeats", "1", "--check", "--floor", str(tmp_path))
+    arguments = ["--rows", "2-20-20-whole", "acasxu-3", "--repeats", "1", "--check", "--floor", str(tmp_path)]
+    done = speed(*arguments, REGIONENUM_ACASXU=str(tmp_path))
     assert (done.returncode, done.stderr) == (0, "")
-    assert "product only, no ratio" in done.stdout
+    assert f"No floor in {tmp_path}" in done.stdout
     assert "\n  no ratio\n" in done.stdout
-    assert "6,668 regions" in done.stdout
-    assert "pivots" in done.stdout
+    assert "2-20-20-whole: 897 regions" in done.stdout
+    assert f"acasxu-3 is left out: {tmp_path}" in done.stdout
+    assert "tests" in done.stdout
 
 
-FLOOR = """import sys
-print(f"{{sys.argv[1]}} box {{sys.argv[2]}}: {regions} regions [np.int64(1)] in {seconds} s, 7 regions/s")
+FLOOR = """
+def run(weights, biases, widths, dim, half_width, *rest):
+    assert weights.shape == (3, 64, 64) and biases.shape == (3, 64) and list(widths) == [64] * 3 and dim == 2
+    return {regions}, [1]
 """
+"""A floor that is at once done."""
 
 
 @pytest.mark.parametrize(
-    ("regions", "seconds", "code", "says"),
+    ("regions", "says"),
     [
-        (6668, 1e3, 0, ""),
-        (6668, 1e-9, 1, "slower than the floor: 2-64-64-64 (simplex)"),
-        (6667, 1e3, 1, "counts 6667, expected 6,668; no time is reported"),
+        (6668, "the product is slower: 2-64-64-64 (floor, simplex)"),
+        (6667, "floor, simplex counts 6,667, expected 6,668; no time is reported"),
     ],
 )
-def test_speed_compares_with_the_floor(tmp_path, regions, seconds, code, says):
+def test_speed_compares_with_the_floor(tmp_path, regions, says):
     pytest.importorskip("torch")
-    (tmp_path / "simplex.py").write_text(FLOOR.format(regions=regions, seconds=f"{seconds:.12f}"))
+    (tmp_path / "simplex.py").write_text(FLOOR.format(regions=regions))
     arguments = ["--rows", "2-64-64-64", "--repeats", "1", "--check", "--floor", str(tmp_path)]
-    done = speed(*arguments, "--programs", "simplex", "--json", str(tmp_path / "out.json"))
-    assert (done.returncode, says in done.stderr) == (code, True)
+    done = speed(*arguments, "--json", str(tmp_path / "out.json"))
+    assert done.returncode == 1
+    assert says in done.stderr
     assert ("ratio" in done.stdout) == (regions == 6668)
     assert (tmp_path / "out.json").exists() == (regions == 6668)
+
+
+def test_speed_compares_with_another_checkout(tmp_path):
+    """With itself, here."""
+    pytest.importorskip("torch")
+    out = tmp_path / "out.json"
+    kernels = str(cache_folder().parent)
+    arguments = ["--rows", "2-20-20-whole", "--repeats", "2", "--against", str(ROOT), "--against-cache", kernels]
+    done = speed(*arguments, "--programs", "--json", str(out))
+    assert (done.returncode, done.stderr) == (0, "")
+    (row,) = json.loads(out.read_text())["rows"]
+    (label,) = row["others"]
+    assert f"| {label} / product |" in done.stdout
+    assert row["ratios"][label] == [b / a for a, b in zip(row["product"], row["others"][label], strict=True)]
+    assert len(row["product"]) == 2
+
+
+def test_speed_refuses_a_folder_that_is_no_checkout(tmp_path):
+    done = speed("--against", str(tmp_path))
+    assert done.returncode == 2
+    assert "it has no regionenum/__init__.py; give a checkout of the product" in done.stderr
+
+
+def test_speed_notices_that_a_worker_imports_another_checkout(tmp_path):
+    """The folder looks like a checkout, but what is imported lies elsewhere."""
+    pytest.importorskip("torch")
+    speed_module = importlib.import_module("benchmarks.speed")
+    with pytest.raises(speed_module.CannotRunError, match=f"{tmp_path} has no package regionenum"):
+        speed_module.Worker(speed_module.ROWS["2-20-20-whole"], "other", tmp_path, {"PYTHONPATH": str(ROOT)})
+
+
+def test_speed_names_rows_on_which_the_product_is_slower():
+    module = importlib.import_module("benchmarks.speed")
+    done = module.Measured(module.ROWS["4-20-20"], [2.0, 1.0, 4.0], {"fast": [1.0, 2.0, 3.0], "slow": [4.0, 3.0, 6.0]})
+    assert done.ratios("fast") == [0.5, 2.0, 0.75]
+    assert module.slower([done]) == ["4-20-20 (fast)"]
+    assert "| 4-20-20 | 110,145 | 2 | 0.75 | 2 |" in module.table([done])
+    assert "ratio 0.7500 [0.5000, 2.000]" in module.report(done)
 
 
 def acasxu():
