@@ -154,6 +154,7 @@ class Worker:
         if Path(imported) != checkout.resolve():
             self.__exit__(None, None, None)
             raise CannotRunError(f"{checkout} has no package regionenum ({imported} was imported); give a checkout")
+        self._answer()
 
     def time(self) -> dict[str, Any]:
         """Seconds, regions and counters of the fastest of some runs, after a look at the count."""

@@ -1,10 +1,10 @@
 """The process that times one program on one network, for `speed.py`, which starts it by its path and sends it lines.
 
 It stands alone, so that the very same lines time any checkout of the product: it imports the regionenum that PYTHONPATH
-names, by public names, and nothing of `benchmarks`. Its argument is a JSON object, a `Task`. When the network is read
-and everything compiled it prints the name of the folder of that regionenum; then, for every line of its input, a number
-of seconds: it runs again and again until so much CPU time is spent, once at least, and prints one JSON object. It ends
-with its input.
+names, by public names, and nothing of `benchmarks`. Its argument is a JSON object, a `Task`. It prints the folder of
+that regionenum, and "ready" when the network is read and everything compiled; then it waits for lines, each a number of
+seconds: it runs again and again until so much CPU time is spent, and prints one JSON object. It ends with
+its input.
 
 The clock is the CPU time of the process. Every program here computes on one thread and waits for nothing, so on an idle
 machine that is the wall time; on a busy one the wall time has other processes' turns on the core in it, in one
@@ -145,10 +145,12 @@ def hidden_layers(net: rn.Network) -> tuple[list[Any], list[Any]]:
 
 
 def fastest(run: Callable[[], Run], seconds: float) -> Run:
-    """The fastest of as many runs as fill the seconds."""
+    """The fastest of as many runs as fill the seconds, of a thousand at most."""
     runs = [run()]
-    while sum(done.seconds for done in runs) < seconds:
+    spent = runs[0].seconds
+    while spent < seconds and len(runs) < 1000:
         runs.append(run())
+        spent += runs[-1].seconds
     if len({done.regions for done in runs}) > 1:
         raise RuntimeError(f"counts differ from run to run: {sorted({done.regions for done in runs})}")
     return min(runs, key=lambda done: done.seconds)
@@ -157,8 +159,9 @@ def fastest(run: Callable[[], Run], seconds: float) -> Run:
 def main(argv: list[str]) -> int:
     """Prepare, then answer every line."""
     task = Task(**json.loads(argv[0]))
-    run = product(task) if task.floor is None else floor(task)
     print(json.dumps(str(Path(rn.__file__).resolve().parent.parent)), flush=True)
+    run = product(task) if task.floor is None else floor(task)
+    print(json.dumps("ready"), flush=True)
     for line in sys.stdin:
         print(json.dumps(asdict(fastest(run, float(line)))), flush=True)
     return 0
