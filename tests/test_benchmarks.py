@@ -183,7 +183,7 @@ def test_speed_compares_with_the_floor_and_another_checkout(tmp_path):
     pytest.importorskip("torch")
     (tmp_path / "simplex.py").write_text(FLOOR.format(regions=6668))
     out = tmp_path / "out.json"
-    arguments = ["--rows", "2-64-64-64", "acasxu-3", "--repeats", "2", "--floor", str(tmp_path), "--check"]
+    arguments = ["--rows", "2-64-64-64", "acasxu-3", "--repeats", "1", "--floor", str(tmp_path), "--check"]
     other = ["--against", str(ROOT), "--against-cache", str(cache_folder().parent), "--json", str(out)]
     done = subprocess.run(
         [sys.executable, "-m", "benchmarks.speed", *arguments, *other],
@@ -201,7 +201,7 @@ def test_speed_compares_with_the_floor_and_another_checkout(tmp_path):
     (row,) = json.loads(out.read_text())["rows"]
     label, floor = row["others"]
     assert f"| {label} / product | {floor} / product |" in done.stdout
-    assert len(row["product"]) == 2
+    assert len(row["product"]) == 1
     for other in (label, floor):
         assert row["ratios"][other] == [b / a for a, b in zip(row["product"], row["others"][other], strict=True)]
 
