@@ -105,6 +105,7 @@ class CompiledEngine:
 @cache
 def load_kernels() -> None:
     """Load the compiled kernels, once in a process; where they are not on disk yet, compile them first, for a minute."""
+    ready = policy.ready_file()
     if not (on_disk := policy.are_on_disk()):
         _log.warning("regionenum: compiling the kernels, once on this machine; this takes about a minute")
     layer = Layer("layer", np.ones((1, 1)), np.zeros(1), Units.pointwise(RELU, 1))
@@ -115,7 +116,7 @@ def load_kernels() -> None:
     if not on_disk:
         # a folder that others compiled for, and that cannot be written, only makes the next start slower
         with suppress(PermissionError):
-            policy.note_on_disk()
+            policy.note_on_disk(ready)
 
 
 class CompiledExplorer:
