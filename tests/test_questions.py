@@ -204,7 +204,7 @@ def carry_out(seed: int, dim: int, unsure: bool) -> tuple[int, int]:
         exactly = CUTS if sides[0] and sides[1] else POSITIVE if sides[1] else NEGATIVE
         assert outcome in (exactly, DOUBTFUL, BROKEN)
         n_proved += outcome == exactly
-        if exactly != CUTS or outcome == CUTS and rng.random() < 0.2:
+        if exactly != CUTS or (outcome == CUTS and rng.random() < 0.2):
             verbs.drop(cells, 0, r)
             continue
         questions.answer[OF_A_ROW, CONTENT] = CUTS
