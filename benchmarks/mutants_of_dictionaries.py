@@ -233,13 +233,27 @@ DICTIONARY_MUTANTS: tuple[Mutant, ...] = (
         f"{DICTIONARY}/proof_kernel.py",
         "            if label[ROW_FLIP, i] == 1:\n                value = -value\n            if value <= line[bound]:",
         "            if label[ROW_FLIP, i] == 1:\n                value = -value\n            if value <= 0.0:",
-        CELL,
+        CONE,
     ),
     Mutant(
         "a line that was scaled far lost nothing",
         f"{DICTIONARY}/proof_kernel.py",
         "error = math.ldexp(error, -exponent) + 2.0**-1000",
         "error = 0.0",
+        CELL,
+    ),
+    Mutant(
+        "bounds of constraints are no part of the inverse at the apex",
+        f"{DICTIONARY}/proof_kernel.py",
+        "norm_r * (worst + 1e-14 * dim)",
+        "norm_r * (1e-14 * dim)",
+        APEX,
+    ),
+    Mutant(
+        "a line may vanish without a bound",
+        f"{DICTIONARY}/proof_kernel.py",
+        "* size + 2.0**-1000) * (1.0 + 2.0**-20)",
+        "* size) * (1.0 + 2.0**-20)",
         CELL,
     ),
 )

@@ -308,4 +308,11 @@ QUESTION_MUTANTS: tuple[Mutant, ...] = (
         "        return rank(self._rows.linear(max(cell.layer - 1, 0), *cell[1:]))",
         REFEREE,
     ),
+    Mutant(
+        "a question begins the step again",
+        f"{ENGINE}/compiled.py",
+        "max(last - counters[TESTS], 1)",
+        "tests",
+        (f"{QUESTIONS}test_a_step_ends_however_much_is_asked",),
+    ),
 )

@@ -414,6 +414,23 @@ def test_answers_and_corrections_are_counted() -> None:
     assert not believed.exact
 
 
+def test_a_step_ends_however_much_is_asked() -> None:
+    """Lines through one point of the square, which touch the parts that others make: hardly a test is without a question."""
+    n = 10
+    normals = np.stack([np.arange(1.0, n + 1), -np.ones(n)], axis=1)
+    network = relu_chain((normals, np.array([-1.0, *-np.arange(1.0, n)])), (np.ones((1, n)), np.zeros(1)))
+    explorer = CompiledEngine().explorer(Problem.over(network, Box(0.0, 2.0)), Options())
+    explorer.start(explorer.root)
+    tests, resolved = [], 0
+    while not explorer.finished:
+        counters = explorer.step(3).counters
+        tests.append(counters.tests)
+        resolved += counters.resolved
+    assert resolved > len(tests)
+    # a cell that is tested goes on to its end
+    assert max(tests) <= n + 3
+
+
 def test_two_workers_give_the_same_answers() -> None:
     (example,) = (example for example in EXAMPLES if example.name == "E1 underflow depth 5 x 2^-300 (warned)")
     alone, together = (rn.enumerate_regions(example.network, example.domain, workers=n) for n in (1, 2))

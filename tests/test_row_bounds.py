@@ -191,6 +191,21 @@ def constraints(problem: Problem, domain: Polytope | Slice) -> list[Form]:
     return found
 
 
+@BUDGET
+@given(seed=st.integers(0, 2**32 - 1), dim=st.integers(1, 3))
+def test_rows_of_slices_are_within_their_bounds(seed: int, dim: int) -> None:
+    """Along the axes, so that nothing is rounded but by the width of the slice."""
+    rng = np.random.default_rng(seed)
+    bounds = rng.standard_normal((2, dim))
+    domain = Slice(np.zeros(dim), np.eye(dim), within=Box(-np.abs(bounds[0]) - 0.1, np.abs(bounds[1]) + 0.1))
+    problem = Problem.over(chain((gaussians(rng, 3, dim), Units.pointwise(RELU, 3))), domain)
+    tables = make_tables(problem)
+    images, normal = make_images(tables), np.zeros(tables.dim)
+    for n, true in enumerate(first_rows(problem)):
+        constant = read_row(tables.at, images.image, 0, n, normal)
+        check(tables.one, constant, normal, (images.error_one[n], images.error_linear[n]), true)
+
+
 @pytest.mark.parametrize("kind", [Polytope, Slice])
 @BUDGET
 @given(seed=st.integers(0, 2**32 - 1), dim=st.integers(1, 3))

@@ -16,7 +16,7 @@ import numpy as np
 from regionenum.domain import Box
 from regionenum.engine import policy
 from regionenum.engine.cells import NEGATIVE, ZERO
-from regionenum.engine.counters import LPS, PIVOTS
+from regionenum.engine.counters import LPS, PIVOTS, TESTS
 from regionenum.engine.dictionary import layout as dictionary
 from regionenum.engine.dictionary import verbs as _verbs  # noqa: F401  (registers them)
 from regionenum.engine.interface import (
@@ -194,12 +194,15 @@ class CompiledExplorer:
 
     def step(self, tests: int) -> Batch:
         """Explore on, for about that many tests, or until the buffer of recorded rows is full."""
+        counters = self._walk.tally.counters
+        last = counters[TESTS] + tests
         while True:
             status = walk_tree(
                 self._tables,
                 self._walk,
                 self._cells,
-                tests,
+                # one at least, so that an answer is made use of
+                max(last - counters[TESTS], 1),
                 self._record == Record.REGIONS,
                 self._record == Record.TREE,
             )
