@@ -15,8 +15,8 @@ import numpy as np
 
 from regionenum.domain import Box
 from regionenum.engine import policy
-from regionenum.engine.cells import ZERO
-from regionenum.engine.counters import DOUBTFUL, LPS, PIVOTS
+from regionenum.engine.cells import NEGATIVE, ZERO
+from regionenum.engine.counters import LPS, PIVOTS, TESTS
 from regionenum.engine.dictionary import layout as dictionary
 from regionenum.engine.dictionary import verbs as _verbs  # noqa: F401  (registers them)
 from regionenum.engine.interface import (
@@ -46,6 +46,7 @@ from regionenum.engine.walk.state import (
     CONTENT,
     CUTTING,
     FINISHED,
+    FIRST,
     FIRST_CELL,
     GAVE_UP,
     IS_EXACT,
@@ -171,6 +172,7 @@ class CompiledExplorer:
             return
         counters = self._walk.tally.counters
         before, work = counters.copy(), self._cells.work.copy()
+        told = np.full(self._problem.depth, -1)
         self._load_domain()
         while True:
             status = load(
@@ -181,27 +183,34 @@ class CompiledExplorer:
                 self._with_constraints(subtree.sides),
                 subtree.winners,
                 subtree.witness,
+                told,
                 subtree.parent,
                 first_number,
                 self._first_constraint,
             )
-            if status != CELL_FULL:
+            if status == ASKED:
+                first = int(self._walk.questions.asked[OF_A_RANK, FIRST])
+                told[first] = self._referee.rank(Decided(first, *self._decided_before(first + 1)))
+            elif status == CELL_FULL:
+                self._grow(status)
+            else:
                 break
-            self._grow(status)
-        # what it takes to rebuild a cell is no decision about the tree; that it was doubtful is
-        before[DOUBTFUL] = counters[DOUBTFUL]
+        # what it takes to rebuild a cell is no decision about the tree
         counters[...] = before
         self._cells.work[...] = work
         self._subtree, self._finished, self._first_number = subtree, False, first_number
 
     def step(self, tests: int) -> Batch:
         """Explore on, for about that many tests, or until the buffer of recorded rows is full."""
+        counters = self._walk.tally.counters
+        last = counters[TESTS] + tests
         while True:
             status = walk_tree(
                 self._tables,
                 self._walk,
                 self._cells,
-                tests,
+                # one at least, so that an answer is made use of
+                max(last - counters[TESTS], 1),
                 self._record == Record.REGIONS,
                 self._record == Record.TREE,
             )
@@ -266,7 +275,9 @@ class CompiledExplorer:
             scan, listed = walk.groups.scan, walk.groups.listed
             losers = [int(k) for k in listed[: scan[AT]] if k != second] if scan[PHASE] == SPLITTING else []
             answer = self._referee.difference(cell, int(first - at[layer, UNIT]), second, third, losers, witness, sure)
-        questions.answer[kind, CONTENT] = ZERO if answer.side == Side.ZERO else answer.side
+        # at a breakpoint the lower piece is taken
+        zero = NEGATIVE if third < 0 else ZERO
+        questions.answer[kind, CONTENT] = zero if answer.side == Side.ZERO else answer.side
         questions.answer[kind, [SURE_BELOW, SURE_ABOVE]] = answer.sure
         questions.points[...] = answer.points
 
