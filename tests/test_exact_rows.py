@@ -53,9 +53,10 @@ def forward(network: Network, x: list[Fraction]) -> list[tuple[list[Fraction], l
     found = []
     for layer in network.unit_layers:
         weight = layer.weight.toarray() if isinstance(layer.weight, sp.csr_array) else layer.weight
-        z = [sum(Fraction(w) * v for w, v in zip(row, x, strict=True)) for row in weight.tolist()]
+        z = [sum((Fraction(w) * v for w, v in zip(row, x, strict=True)), Fraction(0)) for row in weight.tolist()]
         z = [value + Fraction(b) for value, b in zip(z, layer.bias.tolist(), strict=True)]
-        pieces, y = [], []
+        pieces: list[int] = []
+        y: list[Fraction] = []
         for u, function in enumerate(layer.units.function_of.tolist()):
             group = [z[i] for i in layer.units.rows[layer.units.indptr[u] : layer.units.indptr[u + 1]]]
             if function == MAXIMUM:
