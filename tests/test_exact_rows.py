@@ -189,6 +189,13 @@ def test_a_box_has_the_bounds_that_were_given() -> None:
     assert at(exact.inputs, exact.point(np.array([0.5, 0.0]))) == [low + Fraction(1.0 + 1e-20) / 2, 3, far]
 
 
+def test_a_box_of_even_numbers() -> None:
+    """Shift and scale are integers times a power of two above 1."""
+    exact = exact_domain(Box([4.0, -8.0], [12.0, 16.0]), seeing_all(2))
+    assert at(exact.inputs, exact.point(np.array([0.25, 0.5]))) == [6, 4]
+    assert at(exact.inputs, exact.point(np.array([1.0, 0.0]))) == [12, -8]
+
+
 def test_a_polytope_has_the_inequalities_that_were_given() -> None:
     """The level of a row in an engine's chart is rounded, here it is not."""
     A, b = [[0.1, 0.2], [0.0, 1.0]], [0.3, 0.7]
