@@ -190,7 +190,7 @@ class CompiledExplorer:
             )
             if status == ASKED:
                 first = int(self._walk.questions.asked[OF_A_RANK, FIRST])
-                told[first] = self._referee.rank(Decided(first, *self._decided_before(first + 1)))
+                told[first] = self._rank_of(first)
             elif status == CELL_FULL:
                 self._grow(status)
             else:
@@ -253,14 +253,18 @@ class CompiledExplorer:
     def _referee(self) -> Referee:
         return Referee(self._problem)
 
+    def _rank_of(self, layer: int) -> int:
+        """Rank of the map to the output of a layer, on the present path."""
+        sides, winners = self._decided_before(layer + 1)
+        return self._referee.rank(Decided(layer, sides, winners, sides >= 0))
+
     def _answer(self) -> None:
         """Answer the walk's question."""
         walk, questions, at = self._walk, self._walk.questions, self._tables.at
         kind = questions.mode[KIND]
         f, first, second, third = map(int, questions.asked[kind])
         if kind == OF_A_RANK:
-            sides, winners = self._decided_before(first + 1)
-            questions.answer[kind, CONTENT] = self._referee.rank(Decided(first, sides, winners, sides >= 0))
+            questions.answer[kind, CONTENT] = self._rank_of(first)
             return
         layer, sides, winners, _ = self._decisions(int(walk.top[0]))
         matters, lines = np.zeros(len(sides), np.bool_), np.zeros(len(self._cells.lines), np.int64)

@@ -29,7 +29,7 @@ from regionenum.engine.cells import (
 )
 from regionenum.engine.cells import add as add_row
 from regionenum.engine.policy import kernel
-from regionenum.engine.tables import CUT, UNIT
+from regionenum.engine.tables import CUT, EXACT, UNIT
 from regionenum.engine.walk.group_kernel import IDLE
 from regionenum.engine.walk.layer_kernel import (
     FLAT,
@@ -86,7 +86,7 @@ def _impose_cut(tables, walk, cells, f, layer, c, side):
     """Restrict cell f to a side of a cut."""
     decide(tables.cuts, walk.images.cut_side, walk.images.piece, c, side)
     constant, error_one, error_linear = read_cut(tables.at, tables.one, tables.cuts, walk.images, layer, c, walk.normal)
-    sign = sign_on_cube(tables.one, constant, walk.normal, error_one, error_linear)
+    sign = sign_on_cube(tables.one, constant, walk.normal, error_one, error_linear, tables.at[layer, EXACT])
     if sign not in (STEEP, FLAT):
         return None
     if side == 0:
@@ -107,7 +107,7 @@ def _impose_winner(tables, walk, cells, f, layer, u, winner):
         constant, error_one, error_linear = read_difference(
             tables.at, tables.one, walk.images, layer, row, other, walk.normal
         )
-        sign = sign_on_cube(tables.one, constant, walk.normal, error_one, error_linear)
+        sign = sign_on_cube(tables.one, constant, walk.normal, error_one, error_linear, tables.at[layer, EXACT])
         if sign not in (STEEP, FLAT):
             continue
         _impose(tables, walk, cells, f, add_row(cells, f, NEW_LINE, constant, walk.normal, error_one + error_linear))
