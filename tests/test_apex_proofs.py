@@ -117,7 +117,7 @@ class MadeUp:
         if not self.has_t:
             table[COLUMN : COLUMN + DIM, 1] = self.inverse[1]
         table[COLUMN : COLUMN + DIM, 2] = -self.multipliers
-        return bool(does_not_reach(table, label, cells.lines, 2, 1.0))
+        return bool(does_not_reach(table, label, cells.lines, cells.work, 2, 1.0))
 
     def reaches(self) -> bool:
         """Whether the third row is positive somewhere in the cone, if all rows are wrong by as much as they can be."""

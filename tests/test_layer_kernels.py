@@ -192,7 +192,7 @@ def test_rows_that_could_overflow_are_hopeless():
         constant, error_one, error_linear = read_cut(tables.at, tables.one, tables.cuts, images, 1, 1 + n, normal)
         assert np.isfinite(normal).all()
         assert error_linear >= HOPELESS
-        assert sign_on_cube(tables.one, constant, normal, error_one, error_linear) in (STEEP, FLAT)
+        assert sign_on_cube(tables.one, constant, normal, error_one, error_linear, 0) in (STEEP, FLAT)
     assert images.error_linear[at] >= HOPELESS
 
 
@@ -267,7 +267,7 @@ def test_rows_minus_a_value_or_a_row_are_within_their_bounds(seed, dim):
     ],
 )
 def test_sign_on_the_unit_cube(constant, normal, errors, sign):
-    assert sign_on_cube(0, constant, np.array(normal), *errors) == sign
+    assert sign_on_cube(0, constant, np.array(normal), *errors, 0) == sign
 
 
 @pytest.mark.parametrize(
@@ -287,7 +287,7 @@ def test_sign_on_the_unit_cube(constant, normal, errors, sign):
 )
 def test_sign_in_the_whole_space(constant, normal, errors, sign):
     """One input: z = ((y' + 1) / 2, t), and t is the last coordinate, line 2."""
-    assert sign_on_cube(2, constant, np.array(normal), *errors) == sign
+    assert sign_on_cube(2, constant, np.array(normal), *errors, 0) == sign
 
 
 @given(seed=seeds, dim=st.integers(1, 5))
@@ -300,7 +300,7 @@ def test_a_sign_on_the_cube_is_true_of_all_corners(seed, dim):
     for constant in (-top, np.nextafter(-top, -9.0), np.nextafter(-top, 9.0), -2.0 * top, 0.5):
         highest = Fraction(constant) + sum(map(Fraction, np.maximum(normal, 0.0)))
         lowest = Fraction(constant) + sum(map(Fraction, np.minimum(normal, 0.0)))
-        sign = sign_on_cube(0, float(constant), normal, 0.0, 0.0)
+        sign = sign_on_cube(0, float(constant), normal, 0.0, 0.0, 0)
         if sign == ALWAYS_BELOW:
             assert highest <= 0
         elif sign == ALWAYS_ABOVE:

@@ -147,7 +147,7 @@ def test_what_is_proved_not_to_be_reached_is_not_reached(seed, dim, n, spoil):
             r = cell.add(given_row, line=60)
             assert seek(table, label, r, sign, EVERYTHING)[0] == OPTIMAL
             table[COLUMN:, r] *= 1.0 + spoil * rng.normal(size=dim)
-            claimed = does_not_reach(table, label, lines, r, sign)
+            claimed = does_not_reach(table, label, lines, self.cells.work, r, sign)
             assert not (claimed and highest > 0)
             if beyond <= -1e-10 and not spoil:
                 assert claimed
@@ -169,7 +169,7 @@ def test_no_multipliers_prove_what_is_false(seed, dim, n):
         table[COLUMN:, r] = best * np.exp2(rng.integers(-3, 4, dim)) + rng.normal(size=dim) * rng.choice(
             [0.0, 1e-12, 1.0]
         )
-        if does_not_reach(table, label, lines, r, 1.0):
+        if does_not_reach(table, label, lines, cell.cells.work, r, 1.0):
             assert highest <= 0
 
 
@@ -191,7 +191,7 @@ def test_the_error_of_the_row_itself_counts_too():
     for error, proved in ((2.0**-21, True), (2.0**-19, False)):
         r = cell.add(Row(-1.0 - 2.0**-20, np.array([1.0, 0.0])), line=60, error=error)
         assert seek(table, label, r, 1.0, EVERYTHING)[0] == OPTIMAL
-        assert does_not_reach(table, label, lines, r, 1.0) == proved
+        assert does_not_reach(table, label, lines, cell.cells.work, r, 1.0) == proved
         drop(cell.cells, CELL, r)
 
 

@@ -311,7 +311,7 @@ class Judged:
                 else:
                     winners.append(-1)
                     sides += [-1 if piece is None else int(piece > j) for j in range(n - 1)]
-        return Decided(layer, np.array(sides, np.int8), np.array(winners, np.int16))
+        return Decided(layer, np.array(sides, np.int8), np.array(winners, np.int16), np.ones(len(sides), np.bool_))
 
 
 def random_cells(judged: Judged, rng: np.random.Generator) -> Iterator[tuple[int, Pattern, set[int], list[Pattern]]]:
@@ -366,7 +366,7 @@ def test_the_referee_is_right_about_candidates(seed: int, dim: int, n: int) -> N
     bias = rng.integers(-3, 4, n) / 2.0 + rng.choice([0.0, 0.0, 2.0**-40, 2.0**-60], n)
     network = chain((weight, bias, Units.maxima([np.arange(n)])))
     referee = Referee(Problem.over(network, Box(-1.0, 1.0)))
-    nothing = Decided(0, np.zeros(0, np.int8), np.full(1, -1, np.int16))
+    nothing = Decided(0, np.zeros(0, np.int8), np.full(1, -1, np.int16), np.zeros(0, np.bool_))
 
     def form(i: int, k: int) -> tuple[int, ...]:
         values = [Fraction(a) - Fraction(b) for a, b in zip([*weight[i], bias[i]], [*weight[k], bias[k]], strict=True)]
