@@ -189,6 +189,15 @@ def test_a_box_has_the_bounds_that_were_given() -> None:
     assert at(exact.inputs, exact.point(np.array([0.5, 0.0]))) == [low + Fraction(1.0 + 1e-20) / 2, 3, far]
 
 
+def test_the_width_of_a_box_is_not_rounded() -> None:
+    """Lower bound and float64 width do not add up to the upper bound, in any rounding."""
+    low, high = -0.7, 0.1
+    assert low + (high - low) != high
+    exact = exact_domain(Box([low], [high]), seeing_all(1))
+    assert inside(exact, [Fraction(high)])
+    assert not inside(exact, [Fraction(high) + Fraction(1, 2**300)])
+
+
 def test_a_box_of_even_numbers() -> None:
     """Shift and scale are integers times a power of two above 1."""
     exact = exact_domain(Box([4.0, -8.0], [12.0, 16.0]), seeing_all(2))
