@@ -267,7 +267,7 @@ def test_rows_minus_a_value_or_a_row_are_within_their_bounds(seed, dim):
     ],
 )
 def test_sign_on_the_unit_cube(constant, normal, errors, sign):
-    assert sign_on_cube(0, constant, np.array(normal), *errors, 0) == sign
+    assert sign_on_cube(0, constant, np.array(normal), errors[0], errors[1], 0) == sign
 
 
 @pytest.mark.parametrize(
@@ -287,7 +287,7 @@ def test_sign_on_the_unit_cube(constant, normal, errors, sign):
 )
 def test_sign_in_the_whole_space(constant, normal, errors, sign):
     """One input: z = ((y' + 1) / 2, t), and t is the last coordinate, line 2."""
-    assert sign_on_cube(2, constant, np.array(normal), *errors, 0) == sign
+    assert sign_on_cube(2, constant, np.array(normal), errors[0], errors[1], 0) == sign
 
 
 @given(seed=seeds, dim=st.integers(1, 5))

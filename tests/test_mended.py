@@ -70,9 +70,19 @@ def test_units_that_overflow_or_underflow_are_never_wrong_without_a_doubt(last, 
 
 
 @each_mode
+def test_a_hyperplane_of_small_integers_that_touches_is_certain(exact):
+    """x_1 + x_2 = 2 and the unit square; x_1 = x_3 where x_1 >= x_2 >= x_3."""
+    for rows, bias in (([[1.0, 1.0]], [-2.0]), ([[1.0, -1.0, 0.0], [0.0, 1.0, -1.0], [1.0, 0.0, -1.0]], [0.0] * 3)):
+        network = relu_chain((np.array(rows), np.array(bias)), (np.ones((1, len(bias))), np.zeros(1)))
+        result = found(network, Box(0.0, 1.0), exact)
+        assert result.regions == (1 if len(bias) == 1 else 6)
+        assert not result.counters.doubtful + result.counters.resolved
+
+
+@each_mode
 def test_a_hyperplane_that_touches_a_corner_is_asked_or_counted_as_doubtful(exact):
-    """x_1 + x_2 = 2 meets the unit square in a corner: nothing but exact arithmetic can tell."""
-    network = relu_chain((np.ones((1, 2)), np.array([-2.0])), (np.ones((1, 1)), np.zeros(1)))
+    """0.1 x_1 + 0.1 x_2 = 0.2 meets the unit square in a corner: nothing but exact arithmetic can tell."""
+    network = relu_chain((np.full((1, 2), 0.1), np.array([-0.2])), (np.ones((1, 1)), np.zeros(1)))
     result = found(network, Box(0.0, 1.0), exact)
     assert result.regions == 1
     assert (result.counters.doubtful, result.counters.resolved, result.counters.overturned) == (not exact, exact, 0)

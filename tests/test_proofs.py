@@ -147,7 +147,7 @@ def test_what_is_proved_not_to_be_reached_is_not_reached(seed, dim, n, spoil):
             r = cell.add(given_row, line=60)
             assert seek(table, label, r, sign, EVERYTHING)[0] == OPTIMAL
             table[COLUMN:, r] *= 1.0 + spoil * rng.normal(size=dim)
-            claimed = does_not_reach(table, label, lines, self.cells.work, r, sign)
+            claimed = does_not_reach(table, label, lines, cell.cells.work, r, sign)
             assert not (claimed and highest > 0)
             if beyond <= -1e-10 and not spoil:
                 assert claimed

@@ -90,11 +90,26 @@ def test_ranks_that_are_proved_have_no_doubt():
     assert rank_of([[3.0, 0.0, 0.0], [0.0, 0.0, 0.0], [0.0, 2.0, 1.0]])[0] == 2
 
 
+ROUNDED = Box(0.0, 0.7)
+"""Rows are rounded over this."""
+
+
 def test_nearly_parallel_rows_are_doubtful():
     """Whatever float64 says of them; a row that depends on others cannot be proved to."""
     for spread in (2.0**-50, 2.0**-51, 2.0**-52, 0.0):
-        assert rank_of([[1.0, 1.0], [1.0, 1.0 + spread]])[1] > 0
-    assert rank_of([[1.0, 1.0, 0.0], [1.0, -1.0, 0.0], [3.0, 1.0, 0.0]])[1] > 0
+        assert rank_of([[1.0, 1.0], [1.0, 1.0 + spread]], ROUNDED)[1] > 0
+    assert rank_of([[1.0, 1.0, 0.0], [1.0, -1.0, 0.0], [3.0, 1.0, 0.0]], ROUNDED)[1] > 0
+
+
+def test_ranks_of_rows_that_are_not_rounded_are_found_in_integers():
+    assert rank_of([[1.0, 1.0], [1.0, 1.0 + 2.0**-25]]) == (2, 0)
+    assert rank_of([[1.0, 1.0], [-3.0, -3.0]]) == (1, 0)
+    assert rank_of([[1.0, 1.0, 0.0], [1.0, -1.0, 0.0], [3.0, 1.0, 0.0]]) == (2, 0)
+    assert rank_of([[0.5, 0.25, 0.0], [0.0, 0.0, 0.0], [2.0, 1.0, 0.0], [0.0, 0.0, 7.0]]) == (2, 0)
+    # too large for the integers of a processor
+    rows = [[float(2**29 + 1), 2.0**20 + 1, 1.0], [2.0**29 - 1, 2.0**21 + 3, 5.0], [2.0**28 + 7, 2.0**19 + 5, 3.0]]
+    rows.append([sum(column) for column in zip(*rows[:2], strict=True)])
+    assert rank_of(rows[:2] + rows[3:])[1] > 0
 
 
 def test_a_rank_that_reaches_its_bound_has_no_doubt():
@@ -139,7 +154,7 @@ def test_doubts_are_remembered_with_the_rank():
     rows = np.array([[1.0, 1.0], [1.0, 1.0 + 2.0**-40], [0.0, 0.0]])
     for spread, rank in ((0.0, 1), (2.0**-50, 1), (2.0**-30, 2)):
         rows[1, 1] = 1.0 + spread
-        tables, images, ranks = prepare(relus(rows), Box(0, 1))
+        tables, images, ranks = prepare(relus(rows), ROUNDED)
         images.piece[:] = images.cut_side[:] = 1
         ranks.order[:] = np.arange(3)
         first = layer_rank(tables.at, tables.units, images, ranks, 0, 2)

@@ -18,7 +18,18 @@ MOST_LINES = 700
 BASE = ("errors", "choices", "files")
 """The modules directly under `regionenum` that anyone may import."""
 
-ENGINE_BASE = ("cells", "counters", "interface", "lanes", "policy", "problem", "statistics", "subtree", "tables")
+ENGINE_BASE = (
+    "cells",
+    "counters",
+    "grids",
+    "interface",
+    "lanes",
+    "policy",
+    "problem",
+    "statistics",
+    "subtree",
+    "tables",
+)
 """The modules directly under `regionenum/engine/` that the rooms inside may import: the verbs, and what a problem is."""
 
 _UP_TO_ENGINE = ("base", "network", "domain", "exact", "engine.base", "engine")

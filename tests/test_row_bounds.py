@@ -90,7 +90,7 @@ def check(one: int, constant: float, normal: np.ndarray, bounds: tuple[float, fl
     off = [abs(Fraction(v) - t) for v, t in zip([constant, *normal.tolist()], true, strict=True)]
     for bound, error in zip(bounds, (off[one], sum(off) - off[one]), strict=True):
         assert not np.isfinite(bound) or error <= Fraction(bound)
-    check_sign(one, sign_on_cube(one, constant, normal, *bounds, 0), true)
+    check_sign(one, sign_on_cube(one, constant, normal, bounds[0], bounds[1], 0), true)
 
 
 def check_sign(one: int, sign: int, true: Form) -> None:
@@ -257,7 +257,7 @@ def test_signs_on_the_cube_are_true_whatever_the_errors_were(seed: int, dim: int
         true[one] += int(rng.integers(-1, 2)) * Fraction(bounds[0])
         if k != one:
             true[k] += int(rng.integers(-1, 2)) * Fraction(bounds[1])
-        check_sign(one, sign_on_cube(one, form[0], form[1:].copy(), *bounds, 0), true)
+        check_sign(one, sign_on_cube(one, form[0], form[1:].copy(), bounds[0], bounds[1], 0), true)
 
 
 def nearly_dependent(rng: np.random.Generator) -> np.ndarray:
