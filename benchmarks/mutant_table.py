@@ -128,11 +128,18 @@ MUTANTS: tuple[Mutant, ...] = (
         ("tests/test_row_bounds.py::test_rows_of_slices_are_within_their_bounds",),
     ),
     Mutant(
-        "what underflows in the first layer has no error",
+        "slopes that underflow in the first layer have no error",
         "regionenum/engine/tables.py",
-        "        error += 2.0**-1000 * (error > 0)\n",
-        "",
-        rows("scales"),
+        "np.stack([away, vanishing | (error[1] > 0)])",
+        "np.stack([away, error[1] > 0])",
+        ("tests/test_mended.py::test_what_underflows_is_not_taken_for_0[width-exact]",),
+    ),
+    Mutant(
+        "constants that underflow in the first layer have no error",
+        "regionenum/engine/tables.py",
+        "np.stack([away, vanishing | (error[1] > 0)])",
+        "np.stack([error[0] > 0, vanishing | (error[1] > 0)])",
+        ("tests/test_row_bounds.py::test_a_copy_of_what_vanishes_has_a_bound[constant]",),
     ),
     Mutant(
         "a row with a bias copies a unit",

@@ -16,6 +16,7 @@ CANDIDATES = (f"{QUESTIONS}test_the_referee_is_right_about_candidates",)
 SUBTREES = (f"{QUESTIONS}test_witnesses_that_subtrees_are_given_are_inside",)
 HIDDEN = ("tests/test_group_kernels.py::test_a_winner_that_rounding_hides_is_found",)
 ONE = ("tests/test_group_kernels.py::test_of_candidates_that_are_one_up_to_rounding_the_lower_wins",)
+PENCIL = ("tests/test_mended.py::test_lines_through_a_point_are_asked_or_counted_as_doubtful[exact]",)
 CORNER = (f"{QUESTIONS}test_answers_and_corrections_are_counted",)
 
 ENGINE = "regionenum/engine"
@@ -46,7 +47,7 @@ QUESTION_MUTANTS: tuple[Mutant, ...] = (
         "                outcome = test(cells, f, r, LEAF if leaf else SPLIT)\n",
         "                outcome = test(cells, f, r, LEAF if leaf else SPLIT)\n"
         "                outcome = likely(cells, f) if outcome == DOUBTFUL else outcome\n",
-        right("A3 band: three planes near a corner of the box"),
+        PENCIL,
     ),
     Mutant(
         "candidates of a flat difference are believed",

@@ -193,7 +193,8 @@ def carry_out(seed: int, dim: int, unsure: bool) -> tuple[int, int]:
     rng = np.random.default_rng(seed)
     cells, questions = make_cells(3, dim, 64, 60, 40), make_questions(dim)
     verbs.begin(cells, 0, 0)
-    truth, planes = domain_cone(Space.box([0] * dim, [1] * dim)), []
+    truth = domain_cone(Space.box([0] * dim, [1] * dim))
+    planes: list[tuple[int, ...]] = []
     n_forced = n_proved = 0
     for line in range(9):
         row = touching(rng, truth)

@@ -191,6 +191,80 @@ def constraints(problem: Problem, domain: Polytope | Slice) -> list[Form]:
     return found
 
 
+ODD = 1.0 + 2.0**-52
+ON_A_LARGE_SCALE = {
+    # a unit that is 0 on the cell, and another that is tiny; their sum, and a product of that
+    "a product of a constant": ([[1.0], [0.0]], [-2.0, ODD * 2.0**-500], ODD * 2.0**-560),
+    "a product of a slope": ([[1.0], [ODD * 2.0**-500]], [-2.0, 0.0], ODD * 2.0**-560),
+    "a quotient of a constant": ([[2.0**900], [0.0]], [-(2.0**901), ODD * 2.0**-1000], 1.3),
+    "a quotient of a slope": ([[2.0**900], [ODD * 2.0**-1000]], [-(2.0**901), 0.0], 1.3),
+}
+
+
+def check_last_layer(problem: Problem, pieces: list[int]) -> None:
+    """The rows of the last layer, on the cell with these pieces of the units before, are within their bounds."""
+    tables = make_tables(problem)
+    images, normal, rows = make_images(tables), np.zeros(tables.dim), first_rows(problem)
+    images.piece[: len(pieces)] = pieces
+    last = tables.depth - 1
+    for layer in range(1, tables.depth):
+        pull_back(tables, images, layer)
+        rows = next_rows(tables, problem, images, layer, rows)
+    for n, true in enumerate(rows):
+        constant = read_row(tables.at, images.image, last, n, normal)
+        row = tables.at[last, ROW] + n
+        check(tables.one, constant, normal, (images.error_one[row], images.error_linear[row]), true)
+
+
+def relus(*maps: tuple[list[list[float]], list[float]]) -> list[tuple[tuple[np.ndarray, np.ndarray], Units]]:
+    return [((np.array(w), np.array(b)), Units.pointwise(RELU, len(b))) for w, b in maps]
+
+
+@pytest.mark.parametrize("name", ON_A_LARGE_SCALE)
+def test_a_bound_does_not_vanish_before_what_it_bounds(name: str) -> None:
+    weight, bias, factor = ON_A_LARGE_SCALE[name]
+    layers = relus((weight, bias), ([[1.0, 1.0]], [0.0]), ([[factor]], [0.0]))
+    check_last_layer(Problem.over(chain(*layers), Box(0.0, 1.0)), [0, 1, 1])
+
+
+def test_a_product_that_vanishes_before_it_is_enlarged_has_a_bound() -> None:
+    first = (np.array([[2.0**-600]]), np.array([-(2.0**-600)])), Units.pointwise(leaky_relu(2.0**-600), 1)
+    check_last_layer(Problem.over(chain(first, *relus(([[1.3 * 2.0**900]], [0.0]))), Box(0.0, 1.0)), [0])
+
+
+@pytest.mark.parametrize(
+    ("weight", "factor", "box"),
+    [
+        ([[2.0**-800]], 2.0**-400, Box(0.0, 1.0)),
+        ([[1.0, 2.0**-1000]], 2.0**-400, Box(np.zeros(2), np.array([1.0, 2.0**-100]))),
+        ([[2.0**-600]], 2.0**-100, Box(2.0**-600, 2.0**-599)),
+    ],
+    ids=["product", "slope", "constant"],
+)
+def test_a_copy_of_what_vanishes_has_a_bound(weight: list[list[float]], factor: float, box: Box) -> None:
+    check_last_layer(Problem.over(chain(*relus((weight, [0.0]), ([[factor]], [0.0]))), box), [1])
+
+
+def test_what_could_overflow_has_no_bound() -> None:
+    layers = relus(([[1e200]], [1e200]), ([[2.0**498]], [0.0]))
+    check_last_layer(Problem.over(chain(*layers), Box(0.0, 1.0)), [1])
+
+
+@pytest.mark.parametrize("order", [(0, 1), (1, 0)])
+def test_a_difference_has_the_errors_of_both(order: tuple[int, int]) -> None:
+    """x, and x beside terms that cancel: in float64 they leave something, by the order of the sum."""
+    large = np.array([0.1, 0.2, 0.3, -0.3, -0.2, -0.1]) * 2.0**30
+    assert large.sum() != 0.0
+    second = np.array([[0.0] * 6 + [1.0], [*large, 1.0]])[list(order)]
+    network = chain(((np.ones((7, 1)), np.zeros(7)), Units.pointwise(RELU, 7)), *relus((second.tolist(), [0.0, 0.0])))
+    tables = make_tables(Problem.over(network, Box(0.0, 1.0)))
+    images, normal = make_images(tables), np.zeros(1)
+    images.piece[:7] = 1
+    pull_back(tables, images, 1)
+    constant, *bounds = read_difference(tables.at, 0, images, 1, 0, 1, normal)
+    check(0, constant, normal, tuple(bounds), [Fraction(), Fraction()])
+
+
 @BUDGET
 @given(seed=st.integers(0, 2**32 - 1), dim=st.integers(1, 3))
 def test_rows_of_slices_are_within_their_bounds(seed: int, dim: int) -> None:
