@@ -121,13 +121,6 @@ MUTANTS: tuple[Mutant, ...] = (
         rows("gaussian"),
     ),
     Mutant(
-        "every width of a box is exact in a product",
-        "regionenum/engine/tables.py",
-        "if _only_selects(chart.directions) and (np.frexp(width)[0] == 0.5).all():",
-        "if _only_selects(chart.directions):",
-        ("tests/test_row_bounds.py::test_rows_of_slices_are_within_their_bounds",),
-    ),
-    Mutant(
         "slopes that underflow in the first layer have no error",
         "regionenum/engine/tables.py",
         "np.stack([away, vanishing | (error[1] > 0)])",
@@ -153,7 +146,7 @@ MUTANTS: tuple[Mutant, ...] = (
         "regionenum/engine/tables.py",
         "exact = (np.abs(mantissa) == 0.5) & (np.abs(exponent) < 500)",
         "exact = np.abs(exponent) < 500",
-        rows("never_flat"),
+        ("tests/test_row_bounds.py::test_a_unit_times_what_is_no_power_of_two_is_no_copy",),
     ),
     *DICTIONARY_MUTANTS,
     *WALK_MUTANTS,

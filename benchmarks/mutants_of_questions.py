@@ -136,7 +136,7 @@ QUESTION_MUTANTS: tuple[Mutant, ...] = (
         f"{WALK}/tree_kernel.py",
         "                    use_up(questions, OF_A_ROW, counters)\n                    outcome = POSITIVE if",
         "                    outcome = POSITIVE if",
-        CORNER,
+        PENCIL,
     ),
     Mutant(
         "answers are not counted",
