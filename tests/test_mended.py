@@ -91,16 +91,13 @@ def test_what_underflows_is_not_taken_for_0(first, second, box, exact):
     assert is_right or (not exact and has_doubts)
 
 
-def pencil():
-    """Three lines through the middle of the unit square: any two of them touch the parts of it that the third does not cut."""
-    normals = np.array([[1.0, 0.0], [0.0, 1.0], [1.0, 1.0]])
-    return relu_chain((normals, -normals.sum(axis=1) / 2), (np.ones((1, 3)), np.zeros(1)))
-
-
 @each_mode
 def test_lines_through_a_point_are_asked_or_counted_as_doubtful(exact):
-    result = found(pencil(), Box(0.0, 1.0), exact)
-    assert result.regions == 6
+    """Of the parts that some of them make of the unit square, the others cut two and touch the rest."""
+    normals = np.array([[1.0, 0.0], [0.0, 1.0], [1.0, 1.0], [1.0, -1.0], [2.0, 1.0], [1.0, 2.0]])
+    network = relu_chain((normals, -normals.sum(axis=1) / 2), (np.ones((1, 6)), np.zeros(1)))
+    result = found(network, Box(0.0, 1.0), exact)
+    assert result.regions == 12
     assert (result.counters.doubtful > 0) != exact == (result.counters.resolved > 0)
 
 
