@@ -55,5 +55,5 @@ COUNTERS = tuple(Counter(f.name, f.metadata["meaning"]) for f in fields(Counters
 
 N_COUNTERS = len(COUNTERS)
 
-TESTS, LPS, PIVOTS, REUSED, DOUBTFUL, DOUBTFUL_RANKS, RESOLVED, OVERTURNED = range(N_COUNTERS)
+TESTS, LPS, PIVOTS, REUSED, DOUBTFUL, DOUBTFUL_RANKS, RESOLVED, OVERTURNED = range(8)
 """Places in an array of counts."""
