@@ -242,18 +242,4 @@ DICTIONARY_MUTANTS: tuple[Mutant, ...] = (
         "error = 0.0",
         CELL,
     ),
-    Mutant(
-        "bounds of constraints are no part of the inverse at the apex",
-        f"{DICTIONARY}/proof_kernel.py",
-        "norm_r * (worst + 1e-14 * dim)",
-        "norm_r * (1e-14 * dim)",
-        APEX,
-    ),
-    Mutant(
-        "a line may vanish without a bound",
-        f"{DICTIONARY}/proof_kernel.py",
-        "* size + 2.0**-1000) * (1.0 + 2.0**-20)",
-        "* size) * (1.0 + 2.0**-20)",
-        CELL,
-    ),
 )

@@ -16,6 +16,7 @@ CANDIDATES = (f"{QUESTIONS}test_the_referee_is_right_about_candidates",)
 SUBTREES = (f"{QUESTIONS}test_witnesses_that_subtrees_are_given_are_inside",)
 HIDDEN = ("tests/test_group_kernels.py::test_a_winner_that_rounding_hides_is_found",)
 ONE = ("tests/test_group_kernels.py::test_of_candidates_that_are_one_up_to_rounding_the_lower_wins",)
+PENCIL = ("tests/test_mended.py::test_lines_through_a_point_are_asked_or_counted_as_doubtful[exact]",)
 CORNER = (f"{QUESTIONS}test_answers_and_corrections_are_counted",)
 
 ENGINE = "regionenum/engine"
@@ -46,7 +47,7 @@ QUESTION_MUTANTS: tuple[Mutant, ...] = (
         "                outcome = test(cells, f, r, LEAF if leaf else SPLIT)\n",
         "                outcome = test(cells, f, r, LEAF if leaf else SPLIT)\n"
         "                outcome = likely(cells, f) if outcome == DOUBTFUL else outcome\n",
-        right("A3 band: three planes near a corner of the box"),
+        PENCIL,
     ),
     Mutant(
         "candidates of a flat difference are believed",
@@ -135,7 +136,7 @@ QUESTION_MUTANTS: tuple[Mutant, ...] = (
         f"{WALK}/tree_kernel.py",
         "                    use_up(questions, OF_A_ROW, counters)\n                    outcome = POSITIVE if",
         "                    outcome = POSITIVE if",
-        CORNER,
+        (f"{QUESTIONS}test_every_answer_is_counted",),
     ),
     Mutant(
         "answers are not counted",
@@ -199,7 +200,7 @@ QUESTION_MUTANTS: tuple[Mutant, ...] = (
         f"{DICTIONARY}/cut_kernel.py",
         "    move_witness(table, label, OTHER_AT)\n    label[SIZE, SURE] = sure\n",
         "    move_witness(table, label, OTHER_AT)\n",
-        UNSURE,
+        (f"{QUESTIONS}test_a_rebuilt_cell_has_the_witness_it_had",),
     ),
     Mutant(
         "a part is forced to the wrong side",
@@ -216,12 +217,11 @@ QUESTION_MUTANTS: tuple[Mutant, ...] = (
         FORCED,
     ),
     Mutant(
-        "a winner that was asked for keeps the witness it had",
+        "a winner that was asked for has the witness of where it loses",
         f"{WALK}/group_kernel.py",
-        "        if questions.answer[OF_A_ROW, CONTENT] == CUTS:\n            force(",
-        "        if questions.answer[OF_A_ROW, CONTENT] == CUTS and restrict(cells, child, r):\n            pass\n"
-        "        elif questions.answer[OF_A_ROW, CONTENT] == CUTS:\n            force(",
-        HIDDEN,
+        "force(cells, child, r, POSITIVE, questions.points[1], questions.answer",
+        "force(cells, child, r, POSITIVE, questions.points[0], questions.answer",
+        ("tests/test_group_kernels.py::test_a_winner_that_rounding_hides_has_a_witness",),
     ),
     Mutant(
         "the witness is replaced by that of the other side",
@@ -278,7 +278,7 @@ QUESTION_MUTANTS: tuple[Mutant, ...] = (
         f"{ENGINE}/compiled.py",
         "zero = NEGATIVE if third < 0 else ZERO",
         "zero = 1 if third < 0 else ZERO",
-        right("integers/2/126 at 01b253f"),
+        (f"{QUESTIONS}test_what_is_0_takes_the_lower_piece",),
     ),
     Mutant(
         "of candidates that are one the lower exceeds",

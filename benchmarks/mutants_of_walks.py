@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from benchmarks.mutant import Mutant, in_steps, near, right, rows
+from benchmarks.mutant import Mutant, in_steps, near, rows
 
 GROUPS = "tests/test_group_kernels.py::"
 DOUBTED = (f"{GROUPS}test_a_winner_that_rounding_hides_is_a_doubt",)
@@ -13,7 +13,7 @@ LOSERS = (f"{GROUPS}test_losers_are_compared_with_the_leader_only",)
 HANDED_ON = ("tests/test_layer_kernels.py::test_errors_of_a_layer_are_handed_on_to_the_next",)
 FORGET = ("tests/test_walk_kernels.py::test_certificates_of_a_layer_forget_the_sides_of_the_one_before",)
 
-ANOTHER = ("tests/test_rank_kernels.py::test_an_order_of_rows_proves_nothing_within_its_errors",)
+ANOTHER = ("tests/test_rank_kernels.py::test_an_order_of_rows_proves_nothing_within_their_bounds",)
 ANOTHER_NOISE = ("tests/test_rank_kernels.py::test_an_order_of_rows_proves_nothing_within_their_noise",)
 
 WALK = "regionenum/engine/walk"
@@ -122,7 +122,7 @@ WALK_MUTANTS: tuple[Mutant, ...] = (
         f"{WALK}/rank_kernel.py",
         "doubts_in += taken and not certain",
         "doubts_in += 0",
-        near("2.eps2^-50/30"),
+        ("tests/test_rank_kernels.py::test_the_noise_of_rows_counts_where_they_are_nearly_parallel",),
     ),
     Mutant(
         "ranks are remembered for other pieces",
@@ -396,7 +396,7 @@ WALK_MUTANTS: tuple[Mutant, ...] = (
         f"{WALK}/rank_kernel.py",
         "            if doubts_in == 0:\n",
         "            if True:\n",
-        ("tests/test_rank_kernels.py::test_doubts_are_remembered_with_the_rank",),
+        ("tests/test_rank_kernels.py::test_the_noise_of_rows_counts_where_they_are_nearly_parallel",),
     ),
     Mutant(
         "rows in another order are exact",
@@ -448,56 +448,56 @@ WALK_MUTANTS: tuple[Mutant, ...] = (
         f"{WALK}/tree_kernel.py",
         "                if outcome == DOUBTFUL:\n                    outcome = settle(cells, f, counters)\n",
         "                if outcome == DOUBTFUL:\n                    outcome = likely(cells, f)\n",
-        near("B1 conditioning: two lines that meet on the side of the box"),
+        ("tests/test_mended.py::test_a_hyperplane_that_touches_a_corner_is_asked_or_counted_as_doubtful[believed]",),
     ),
     Mutant(
         "a cut that is believed later is no doubt",
         f"{WALK}/tree_kernel.py",
         "                if doubtful:\n                    outcome = settle(cells, f, counters)\n",
         "                if doubtful:\n                    outcome = likely(cells, f)\n",
-        near("A3 band: three planes near a corner of the box"),
+        ("tests/test_mended.py::test_lines_through_a_point_are_asked_or_counted_as_doubtful[believed]",),
     ),
     Mutant(
         "constants may vanish",
         f"{WALK}/layer_kernel.py",
         "least_one, least_linear = LEAST if worst_one > 0.0 else 0.0, LEAST if worst_linear > 0.0 else 0.0",
         "least_one, least_linear = 0.0, LEAST if worst_linear > 0.0 else 0.0",
-        right("E1 underflow depth 5 x 2^-300 (warned)"),
+        ("tests/test_row_bounds.py::test_a_bound_does_not_vanish_before_what_it_bounds[product]",),
     ),
     Mutant(
         "slopes may vanish",
         f"{WALK}/layer_kernel.py",
         "least_one, least_linear = LEAST if worst_one > 0.0 else 0.0, LEAST if worst_linear > 0.0 else 0.0",
         "least_one, least_linear = LEAST if worst_one > 0.0 else 0.0, 0.0",
-        right("E1 underflow depth 5 x 2^-300 (warned)"),
+        ("tests/test_row_bounds.py::test_a_bound_does_not_vanish_before_what_it_bounds[product]",),
     ),
     Mutant(
         "the quotient of a constant's error may vanish",
         f"{WALK}/layer_kernel.py",
         "worst_one = max(worst_one, error_one / scale + LEAST)",
         "worst_one = max(worst_one, error_one / scale)",
-        right("E1 underflow depth 5 x 2^-300 (warned)"),
+        ("tests/test_row_bounds.py::test_a_bound_does_not_vanish_before_what_it_bounds[quotient]",),
     ),
     Mutant(
         "the quotient of a slope's error may vanish",
         f"{WALK}/layer_kernel.py",
         "worst_linear = max(worst_linear, error_linear / scale + LEAST)",
         "worst_linear = max(worst_linear, error_linear / scale)",
-        right("E1 underflow depth 5 x 2^-300 (warned)"),
+        ("tests/test_row_bounds.py::test_a_bound_does_not_vanish_before_what_it_bounds[quotient]",),
     ),
     Mutant(
         "products of slopes may vanish",
         f"{WALK}/layer_kernel.py",
         "            size = abs(slope * value) + TINY\n",
         "            size = abs(slope * value)\n",
-        rows("scales"),
+        ("tests/test_row_bounds.py::test_a_product_that_vanishes_before_it_is_enlarged_has_a_bound",),
     ),
     Mutant(
         "nothing can overflow",
         f"{WALK}/layer_kernel.py",
         "        if size_one + size_linear > tables.errors.limit[layer]:\n",
         "        if False:\n",
-        rows("far_boxes"),
+        ("tests/test_row_bounds.py::test_what_could_overflow_has_no_bound",),
     ),
     Mutant(
         "a copied unit has no error of its constant",
@@ -518,7 +518,7 @@ WALK_MUTANTS: tuple[Mutant, ...] = (
         f"{WALK}/layer_kernel.py",
         "                images.error_linear[n] += LEAST if images.error_linear[row] > 0.0 else 0.0\n",
         "",
-        rows("scales"),
+        ("tests/test_row_bounds.py::test_a_copy_of_what_vanishes_has_a_bound[slope]",),
     ),
     Mutant(
         "a breakpoint is subtracted without rounding in the whole space",
@@ -553,21 +553,21 @@ WALK_MUTANTS: tuple[Mutant, ...] = (
         f"{WALK}/layer_kernel.py",
         "error_linear = images.error_linear[row] + images.error_linear[other] +",
         "error_linear = images.error_linear[other] +",
-        rows("never_flat"),
+        ("tests/test_row_bounds.py::test_a_difference_has_the_errors_of_both[order1]",),
     ),
     Mutant(
         "the slope of the second candidate is exact",
         f"{WALK}/layer_kernel.py",
         "error_linear = images.error_linear[row] + images.error_linear[other] +",
         "error_linear = images.error_linear[row] +",
-        rows("never_flat"),
+        ("tests/test_row_bounds.py::test_a_difference_has_the_errors_of_both[order0]",),
     ),
     Mutant(
         "the sign on the cube disregards its own rounding",
         f"{WALK}/layer_kernel.py",
         "    error += (normal.shape[0] + 4) * UNIT_ROUNDOFF * (abs(constant) + (high - low))\n",
         "",
-        ("tests/test_row_bounds.py::test_signs_on_the_cube_are_true_whatever_the_errors_were",),
+        ("tests/test_row_bounds.py::test_signs_of_long_sums_are_true",),
     ),
     Mutant(
         "what is 0 up to its error is 0",
@@ -609,7 +609,7 @@ WALK_MUTANTS: tuple[Mutant, ...] = (
         f"{WALK}/layer_kernel.py",
         "factor * images.error_one[row] + (LEAST if images.error_one[row] > 0.0 else 0.0)",
         "factor * images.error_one[row]",
-        rows("scales"),
+        ("tests/test_row_bounds.py::test_a_copy_of_what_vanishes_has_a_bound[constant]",),
     ),
     Mutant(
         "the constant of a row is exact where it is cut",
@@ -624,5 +624,12 @@ WALK_MUTANTS: tuple[Mutant, ...] = (
         "    error_one, error_linear = images.error_one[row], images.error_linear[row]\n    if value",
         "    error_one, error_linear = images.error_one[row], 0.0\n    if value",
         rows("never_flat"),
+    ),
+    Mutant(
+        "a copy of a unit never vanishes",
+        f"{WALK}/layer_kernel.py",
+        "            if factor < 1.0 and _vanishes(tables, images.image, layer - 1, row, factor):\n                continue\n",
+        "",
+        ("tests/test_row_bounds.py::test_a_copy_of_what_vanishes_has_a_bound[product]",),
     ),
 )

@@ -91,6 +91,10 @@ class MadeUp:
             rest[longest] = np.sign(inverse[longest, edge]) * rng.choice([0.6, 0.9, 1.1, 1.6]) * can_be
         else:
             errors[2] = rng.choice([0.6, 0.9, 1.1, 1.6]) * can_be
+        wide = np.zeros(DIM)
+        if rng.random() < 0.3:
+            # about as far as the inverse allows
+            wide[rng.integers(2 - has_t)] = rng.choice([0.2, 0.5, 1.0, 2.0]) / np.abs(inverse).max()
         third, scale = scaled(-multipliers @ basis + rest)
         if not third.any():
             return None
@@ -98,7 +102,7 @@ class MadeUp:
         if rng.random() < 0.5:
             spoilt[rng.integers(DIM)] *= rng.choice([0.5, 2.0, 0.0])
         flipped = (rng.random(DIM) < 0.3) * [1, not has_t]
-        return cls(np.array([*basis, third]), errors * scale, spoilt, told * scale, flipped, has_t)
+        return cls(np.array([*basis, third]), np.append(wide, errors[2] * scale), spoilt, told * scale, flipped, has_t)
 
     def is_claimed(self) -> bool:
         """Whether the kernel says that the third row does not reach into the cone."""

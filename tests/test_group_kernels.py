@@ -15,7 +15,7 @@ from regionenum.network.layers import Network
 from regionenum.network.units import MAXIMUM, RELU, Units, clamp
 from tests.exact_forms import Example, exact_form
 from tests.exact_oracle import enumerate_exactly
-from tests.exploring import Found, explore
+from tests.exploring import Found, assert_witnesses, explore
 from tests.line import chain
 from tests.verdicts import assert_not_silent, assert_right, judge
 
@@ -60,6 +60,10 @@ DOUBTED = {
         maximum_of(np.array([[-1.0], [1.0], [0.0]]), np.array([0.0, 0.0, 2.0**-60])),
         Box(-1.0, 2.0),
     ),
+    "the third wins in a point only": (
+        maximum_of(np.array([[-1.0], [1.0], [0.0]]), np.zeros(3)),
+        Box(-1.0, 2.0),
+    ),
     "the second wins in a corner": (
         maximum_of(np.array([[1.0], [2.0]]), np.array([0.0, 2.0**-53 - 1.0])),
         Box(0.0, 1.0),
@@ -74,6 +78,15 @@ each_mode = pytest.mark.parametrize("exact", [True, False], ids=["exact", "belie
 def test_a_winner_that_rounding_hides_is_found(name):
     example = Example.of(name, "group", *DOUBTED[name])
     assert_right(judge(example), example)
+
+
+@pytest.mark.parametrize("name", [name for name in DOUBTED if name.startswith("they")])
+def test_a_winner_that_rounding_hides_has_a_witness(name):
+    """In half of the box each."""
+    problem = Problem.over(*DOUBTED[name])
+    found = explore(CompiledEngine(), problem, Record.TREE)
+    assert found.regions == 2
+    assert_witnesses(problem, found)
 
 
 @pytest.mark.parametrize("name", DOUBTED)

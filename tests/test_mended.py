@@ -80,6 +80,38 @@ def test_a_hyperplane_of_small_integers_that_touches_is_certain(exact):
 
 
 @each_mode
+@pytest.mark.parametrize(
+    ("first", "second", "box"),
+    [
+        (2.0**-800, 2.0**-400, Box(0.0, 1.0)),
+        (2.0**-1000, 1.0, Box(0.0, 2.0**-100)),
+        (0.3 * 2.0**-1000, 1.0, Box(0.0, 3.0 * 2.0**-100)),
+        (2.0**-600, 1.0, Box(2.0**-600, 2.0**-599)),
+    ],
+    ids=["copy", "width", "rounded width", "corner"],
+)
+def test_what_underflows_is_not_taken_for_0(first, second, box, exact):
+    """Two units, each of them positive on the whole box: a slope that is 0 in float64 has no error of its own."""
+    network = relu_chain(
+        (np.array([[first]]), np.zeros(1)), (np.array([[second]]), np.zeros(1)), (np.ones((1, 1)), np.zeros(1))
+    )
+    result = found(network, box, exact)
+    is_right = result.statistics.cells[1:].tolist() == [[0, 1], [0, 1]]
+    has_doubts = result.counters.doubtful or result.counters.doubtful_ranks
+    assert is_right or (not exact and has_doubts)
+
+
+@each_mode
+def test_lines_through_a_point_are_asked_or_counted_as_doubtful(exact):
+    """Of the parts that some of them make of the unit square, the others cut two and touch the rest."""
+    normals = np.array([[1.0, 0.0], [0.0, 1.0], [1.0, 1.0], [1.0, -1.0], [2.0, 1.0], [1.0, 2.0]]) * (1.0 + 2.0**-40)
+    network = relu_chain((normals, -normals.sum(axis=1) / 2), (np.ones((1, 6)), np.zeros(1)))
+    result = found(network, Box(0.0, 1.0), exact)
+    assert result.regions == 12
+    assert (result.counters.doubtful > 0) != exact == (result.counters.resolved > 0)
+
+
+@each_mode
 def test_a_hyperplane_that_touches_a_corner_is_asked_or_counted_as_doubtful(exact):
     """0.1 x_1 + 0.1 x_2 = 0.2 meets the unit square in a corner: nothing but exact arithmetic can tell."""
     network = relu_chain((np.full((1, 2), 0.1), np.array([-0.2])), (np.ones((1, 1)), np.zeros(1)))

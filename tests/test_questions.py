@@ -29,6 +29,7 @@ from regionenum.engine.cells import (
 from regionenum.engine.compiled import CompiledEngine
 from regionenum.engine.counters import N_COUNTERS, OVERTURNED, RESOLVED
 from regionenum.engine.dictionary import verbs as _registered  # noqa: F401  (registers them)
+from regionenum.engine.dictionary.cut_kernel import rebuild
 from regionenum.engine.dictionary.layout import make_cells
 from regionenum.engine.interface import Options, Problem, Record
 from regionenum.engine.questions import Decided, Referee
@@ -139,10 +140,11 @@ def test_the_witness_is_replaced_by_a_point_that_is_inside(
     verbs.witness(cells, 0, point)
     before = point.copy()
     questions.points[:] = [[0.25], [0.75]]
+    questions.answer[OF_A_ROW, [SURE_BELOW, SURE_ABOVE]] = sure
     replace_witness(cells, 0, questions, outcome)
     verbs.witness(cells, 0, point)
     assert np.array_equal(point, before), "there is no answer"
-    questions.answer[OF_A_ROW, [CONTENT, SURE_BELOW, SURE_ABOVE]] = outcome, *sure
+    questions.answer[OF_A_ROW, CONTENT] = outcome
     replace_witness(cells, 0, questions, outcome)
     verbs.witness(cells, 0, point)
     assert np.array_equal(point, before if moved_to is None else questions.points[moved_to])
@@ -193,7 +195,8 @@ def carry_out(seed: int, dim: int, unsure: bool) -> tuple[int, int]:
     rng = np.random.default_rng(seed)
     cells, questions = make_cells(3, dim, 64, 60, 40), make_questions(dim)
     verbs.begin(cells, 0, 0)
-    truth, planes = domain_cone(Space.box([0] * dim, [1] * dim)), []
+    truth = domain_cone(Space.box([0] * dim, [1] * dim))
+    planes: list[tuple[int, ...]] = []
     n_forced = n_proved = 0
     for line in range(9):
         row = touching(rng, truth)
@@ -266,6 +269,18 @@ def probe(rng: np.random.Generator, cells: object, truth: Cone, planes: list[tup
 @given(seed=seeds, dim=st.integers(1, 3))
 def test_a_cell_that_was_forced_is_the_part_and_proves_what_is_true(unsure: bool, seed: int, dim: int) -> None:
     carry_out(seed, dim, unsure)
+
+
+@pytest.mark.parametrize("sure", [0, 1])
+def test_a_rebuilt_cell_has_the_witness_it_had(sure: int) -> None:
+    cells, point = make_cells(1, 2, 16, 16, 8), np.zeros(2)
+    verbs.begin(cells, 0, 0)
+    verbs.force(cells, 0, verbs.add(cells, 0, 0, -1.0, np.ones(2), 0.0), POSITIVE, np.array([0.7, 0.8]), sure)
+    assert verbs.is_sure(cells, 0) == sure
+    rebuild(cells.tables[0], cells.labels[0], cells.lines, cells.work)
+    assert verbs.is_sure(cells, 0) == sure
+    verbs.witness(cells, 0, point)
+    assert point.tolist() == [0.7, 0.8]
 
 
 @pytest.mark.parametrize("unsure", [False, True], ids=["sure", "unsure"])
@@ -412,6 +427,27 @@ def test_answers_and_corrections_are_counted() -> None:
     assert not believed.counters.resolved
     assert exact.exact
     assert not believed.exact
+
+
+def test_what_is_0_takes_the_lower_piece() -> None:
+    """A sum of terms that cancel; in float64 they leave something, of either sign, by the order of the sum."""
+    terms = np.array([0.1, 0.2, 0.3, -0.3, -0.2, -0.1])
+    for second in (terms, -terms):
+        network = relu_chain(
+            (np.ones((6, 1)), np.zeros(6)), (second[None, :], np.zeros(1)), (np.ones((1, 1)), np.zeros(1))
+        )
+        found = explore(CompiledEngine(), Problem.over(network, Box(0.0, 1.0)), Record.REGIONS)
+        assert found.layer(1) == {(1, 1, 1, 1, 1, 1, 0): (1, 0)}
+        assert found.counters.resolved > 0
+
+
+def test_every_answer_is_counted() -> None:
+    """Three lines through the middle of a square: the third touches two of the four parts that the others make."""
+    normals = np.array([[1.0, 0.0], [0.0, 1.0], [1.0, 1.0]])
+    network = relu_chain((normals, -normals.sum(axis=1) / 2), (np.ones((1, 3)), np.zeros(1)))
+    exact, believed = (rn.enumerate_regions(network, Box(0.0, 1.0), exact=exact) for exact in (True, False))
+    assert exact.count == believed.count == 6
+    assert exact.counters.resolved == believed.counters.doubtful == 2
 
 
 def test_a_step_ends_however_much_is_asked() -> None:

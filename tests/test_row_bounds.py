@@ -191,6 +191,81 @@ def constraints(problem: Problem, domain: Polytope | Slice) -> list[Form]:
     return found
 
 
+ODD = 1.0 + 2.0**-52
+
+
+def check_last_layer(problem: Problem, pieces: list[int]) -> None:
+    """The rows of the last layer, on the cell with these pieces of the units before, are within their bounds."""
+    tables = make_tables(problem)
+    images, normal, rows = make_images(tables), np.zeros(tables.dim), first_rows(problem)
+    images.piece[: len(pieces)] = pieces
+    last = tables.depth - 1
+    for layer in range(1, tables.depth):
+        pull_back(tables, images, layer)
+        rows = next_rows(tables, problem, images, layer, rows)
+    for n, true in enumerate(rows):
+        constant = read_row(tables.at, images.image, last, n, normal)
+        row = tables.at[last, ROW] + n
+        check(tables.one, constant, normal, (images.error_one[row], images.error_linear[row]), true)
+
+
+def relus(*maps: tuple[list[list[float]], list[float]]) -> list[tuple[tuple[np.ndarray, np.ndarray], Units]]:
+    return [((np.array(w), np.array(b)), Units.pointwise(RELU, len(b))) for w, b in maps]
+
+
+@pytest.mark.parametrize(
+    ("size", "slope", "factor"),
+    [(1.0, 2.0**-600, ODD * 2.0**-460), (2.0**900, 2.0**-1074, 1.3)],
+    ids=["product", "quotient"],
+)
+def test_a_bound_does_not_vanish_before_what_it_bounds(size: float, slope: float, factor: float) -> None:
+    """ODD (x - 2), on the branch of a leaky ReLU that makes it much smaller than the scale of its unit."""
+    first = (np.array([[ODD * size]]), np.array([-2.0 * ODD * size])), Units.pointwise(leaky_relu(slope), 1)
+    check_last_layer(Problem.over(chain(first, *relus(([[factor]], [0.0]))), Box(0.0, 1.0)), [0])
+
+
+def test_a_product_that_vanishes_before_it_is_enlarged_has_a_bound() -> None:
+    first = (np.array([[2.0**-600]]), np.array([-(2.0**-600)])), Units.pointwise(leaky_relu(2.0**-600), 1)
+    check_last_layer(Problem.over(chain(first, *relus(([[1.3 * 2.0**900]], [0.0]))), Box(0.0, 1.0)), [0])
+
+
+@pytest.mark.parametrize(
+    ("weight", "factor", "box"),
+    [
+        ([[2.0**-800]], 2.0**-400, Box(0.0, 1.0)),
+        ([[1.0, 2.0**-1000]], 2.0**-400, Box(np.zeros(2), np.array([1.0, 2.0**-100]))),
+        ([[2.0**-600]], 2.0**-100, Box(2.0**-600, 2.0**-599)),
+    ],
+    ids=["product", "slope", "constant"],
+)
+def test_a_copy_of_what_vanishes_has_a_bound(weight: list[list[float]], factor: float, box: Box) -> None:
+    check_last_layer(Problem.over(chain(*relus((weight, [0.0]), ([[factor]], [0.0]))), box), [1])
+
+
+def test_a_unit_times_what_is_no_power_of_two_is_no_copy() -> None:
+    check_last_layer(Problem.over(chain(*relus(([[ODD]], [0.0]), ([[0.3]], [0.0]))), Box(0.0, 1.0)), [1])
+
+
+def test_what_could_overflow_has_no_bound() -> None:
+    layers = relus(([[1e200]], [1e200]), ([[2.0**498]], [0.0]))
+    check_last_layer(Problem.over(chain(*layers), Box(0.0, 1.0)), [1])
+
+
+@pytest.mark.parametrize("order", [(0, 1), (1, 0)])
+def test_a_difference_has_the_errors_of_both(order: tuple[int, int]) -> None:
+    """x, and x beside terms that cancel: in float64 they leave something, by the order of the sum."""
+    large = np.array([0.1, 0.2, 0.3, -0.3, -0.2, -0.1]) * 2.0**30
+    assert large.sum() != 0.0
+    second = np.array([[0.0] * 6 + [1.0], [*large, 1.0]])[list(order)]
+    network = chain(((np.ones((7, 1)), np.zeros(7)), Units.pointwise(RELU, 7)), *relus((second.tolist(), [0.0, 0.0])))
+    tables = make_tables(Problem.over(network, Box(0.0, 1.0)))
+    images, normal = make_images(tables), np.zeros(1)
+    images.piece[:7] = 1
+    pull_back(tables, images, 1)
+    constant, *bounds = read_difference(tables.at, 0, images, 1, 0, 1, normal)
+    check(0, constant, normal, tuple(bounds), [Fraction(), Fraction()])
+
+
 @BUDGET
 @given(seed=st.integers(0, 2**32 - 1), dim=st.integers(1, 3))
 def test_rows_of_slices_are_within_their_bounds(seed: int, dim: int) -> None:
@@ -258,6 +333,20 @@ def test_signs_on_the_cube_are_true_whatever_the_errors_were(seed: int, dim: int
         if k != one:
             true[k] += int(rng.integers(-1, 2)) * Fraction(bounds[1])
         check_sign(one, sign_on_cube(one, form[0], form[1:].copy(), bounds[0], bounds[1], 0), true)
+
+
+@BUDGET
+@given(seed=st.integers(0, 2**32 - 1), dim=st.integers(3, 12))
+def test_signs_of_long_sums_are_true(seed: int, dim: int) -> None:
+    """The least value on the cube is 0 up to one rounding; the sum that finds it has many."""
+    rng = np.random.default_rng(seed)
+    for _ in range(30):
+        normal = -rng.random(dim) * 2.0 ** rng.integers(-8, 1, dim)
+        exact = -sum(map(Fraction, normal.tolist()))
+        for constant in (float(exact), float(np.nextafter(float(exact), 0.0))):
+            true = [Fraction(constant), *map(Fraction, normal.tolist())]
+            check_sign(0, sign_on_cube(0, constant, normal, 0.0, 0.0), true)
+            check_sign(0, sign_on_cube(0, -constant, -normal, 0.0, 0.0), [-v for v in true])
 
 
 def nearly_dependent(rng: np.random.Generator) -> np.ndarray:

@@ -204,7 +204,13 @@ def first_image(problem: Problem, grid: Grid) -> tuple[Floats, Floats]:
             error[1] = problem.dim * UNIT_ROUNDOFF * slopes * (chart.whole and problem.dim > 1)
         if not (chart.origin.any() or lower.any()):
             error[0] = 0.0
-        error += 2.0**-1000 * (error > 0)
+        # what underflows, even where nothing else is left
+        reads, moves = ((matrix != 0.0).astype(np.float64) for matrix in (layer.weight, chart.directions))
+        reach = reads @ moves
+        reach = reach.toarray() if sp.issparse(reach) else np.asarray(reach)
+        away = np.asarray(reads @ (chart.origin != 0.0)) + reach @ (lower != 0.0) > 0
+        vanishing = ((reach > 0) & (abs(linear) < 2.0**-1000)).any(axis=1)
+        error += 2.0**-1000 * np.stack([away, vanishing | (error[1] > 0)])
         if grid.is_exact:
             error[...] = 0.0
     extra = chart.half_spaces

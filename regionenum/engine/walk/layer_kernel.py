@@ -216,6 +216,8 @@ def _copy_errors(tables, images, layer):
         row, slope, intercept = branch(tables.units, images, before + errors.copied_unit[n])
         if intercept == 0.0 and (slope == 0.0 or abs(slope) == 1.0):
             factor = abs(slope * errors.copied_weight[n])
+            if factor < 1.0 and _vanishes(tables, images.image, layer - 1, row, factor):
+                continue
             row += at[layer - 1, ROW]
             if factor == 0.0:
                 images.error_one[n], images.error_linear[n] = 0.0, 0.0
@@ -223,6 +225,17 @@ def _copy_errors(tables, images, layer):
                 images.error_one[n] = factor * images.error_one[row] + (LEAST if images.error_one[row] > 0.0 else 0.0)
                 images.error_linear[n] = factor * images.error_linear[row]
                 images.error_linear[n] += LEAST if images.error_linear[row] > 0.0 else 0.0
+
+
+@kernel
+def _vanishes(tables, image, layer, row, factor):
+    """Whether a coefficient of a row times a factor may underflow."""
+    n_rows, first = tables.at[layer + 1, ROW] - tables.at[layer, ROW], tables.at[layer, IMAGE] + row
+    for k in range(tables.dim + 1):
+        value = abs(image[first + k * n_rows])
+        if value > 0.0 and value * factor < TINY:
+            return True
+    return False
 
 
 @inlined
