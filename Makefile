@@ -10,13 +10,16 @@ TORCH := torch==2.13.0
 # What `make coverage` runs: tests that take minutes only although kernels are not compiled.
 TESTS ?= tests/test_near_degenerate.py $(wildcard tests/test_*_verbs.py tests/test_*_kernels.py)
 
+# How `make test` spreads the tests: over the cores, but over few, as every process loads torch and the kernels. On one core: PARALLEL=
+PARALLEL ?= --numprocesses auto --maxprocesses 4 --dist worksteal
+
 .PHONY: demo test test-openmpi test-slurm coverage lint types clean
 
 demo: $(VENV)/.ready
 	$(BIN)/python -m benchmarks.demo
 
 test: lint types $(VENV)/.mpi
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest $(PARALLEL)
 
 # The same tests of MPI with another library, in an environment of its own on top of the first.
 test-openmpi: $(VENV)/.ready

@@ -19,7 +19,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from benchmarks import acasxu, machine
-from benchmarks.speed_product import network as seeded_network
+from benchmarks.speed_worker import network as seeded_network
 from regionenum.network.storage import save_npz
 
 

@@ -40,13 +40,23 @@ class DoesNotApplyError(Exception):
     """The text of a mutant is not in its file, or not once."""
 
 
+def right(example: str) -> tuple[str]:
+    """An example of the data files, enumerated exactly and in one piece."""
+    return (f"tests/test_near_degenerate.py::test_right_without_a_doubt[{example}]",)
+
+
+def right_in_steps(example: str) -> tuple[str]:
+    """An example of the data files, enumerated exactly as subtrees of one test each."""
+    return (f"tests/test_subtrees.py::test_right_without_a_doubt[{example}]",)
+
+
 def near(example: str) -> tuple[str]:
-    """An example of the data files, enumerated in one piece."""
+    """An example of the data files, enumerated in one piece, float64 being believed."""
     return (f"tests/test_near_degenerate.py::test_never_wrong_without_a_doubt[{example}]",)
 
 
 def in_steps(example: str) -> tuple[str]:
-    """An example of the data files, enumerated as subtrees of one test each."""
+    """An example of the data files, enumerated as subtrees of one test each, float64 being believed."""
     return (f"tests/test_subtrees.py::test_never_wrong_without_a_doubt[{example}]",)
 
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from benchmarks.mutant import Mutant, in_steps, rows
+from benchmarks.mutant import Mutant, in_steps, right, rows
 from benchmarks.mutants_of_dictionaries import DICTIONARY_MUTANTS
+from benchmarks.mutants_of_questions import QUESTION_MUTANTS
 from benchmarks.mutants_of_walks import WALK_MUTANTS
 
 MUTANTS: tuple[Mutant, ...] = (
@@ -71,12 +72,83 @@ MUTANTS: tuple[Mutant, ...] = (
         rows("never_flat"),
     ),
     Mutant(
-        "doubts while a subtree's cell is rebuilt are forgotten",
-        "regionenum/engine/compiled.py",
-        "        before[DOUBTFUL] = counters[DOUBTFUL]\n",
+        "rows of the whole space sum without rounding",
+        "regionenum/engine/tables.py",
+        "            slopes = 3.0 * slopes\n",
+        "            slopes = 0.0 * slopes\n",
+        rows("gaussian"),
+    ),
+    Mutant(
+        "sums of unit slopes do not round in the whole space",
+        "regionenum/engine/tables.py",
+        "error[1] = problem.dim * UNIT_ROUNDOFF * slopes * (chart.whole and problem.dim > 1)",
+        "error[1] = 0.0",
+        rows("gaussian"),
+    ),
+    Mutant(
+        "rows that overflow are exact",
+        "regionenum/engine/tables.py",
+        "image[:, overflowed], error[:, overflowed] = 0.0, np.inf",
+        "image[:, overflowed], error[:, overflowed] = 0.0, 0.0",
+        right("E3 width of the box overflows in the row"),
+    ),
+    Mutant(
+        "errors of constraints are forgotten",
+        "regionenum/engine/tables.py",
+        "np.stack([np.zeros_like(extra.error), extra.error])",
+        "np.stack([np.zeros_like(extra.error), 0.0 * extra.error])",
+        ("tests/test_row_bounds.py::test_constraints_are_within_their_bounds",),
+    ),
+    Mutant(
+        "the constraints of a polytope do not round",
+        "regionenum/domain/polytope.py",
+        "(n_in + 4) * UNIT_ROUNDOFF * reach",
+        "0.0 * reach",
+        ("tests/test_row_bounds.py::test_constraints_are_within_their_bounds",),
+    ),
+    Mutant(
+        "the constraints of a slice do not round",
+        "regionenum/domain/slice.py",
+        "(len(directions) + 5) * UNIT_ROUNDOFF * reach",
+        "0.0 * reach",
+        ("tests/test_row_bounds.py::test_constraints_are_within_their_bounds",),
+    ),
+    Mutant(
+        "constants are exact wherever the box is",
+        "regionenum/engine/tables.py",
+        "        if not (chart.origin.any() or lower.any()):\n",
+        "        if True:\n",
+        rows("gaussian"),
+    ),
+    Mutant(
+        "every width of a box is exact in a product",
+        "regionenum/engine/tables.py",
+        "if _only_selects(chart.directions) and (np.frexp(width)[0] == 0.5).all():",
+        "if _only_selects(chart.directions):",
+        ("tests/test_row_bounds.py::test_rows_of_slices_are_within_their_bounds",),
+    ),
+    Mutant(
+        "what underflows in the first layer has no error",
+        "regionenum/engine/tables.py",
+        "        error += 2.0**-1000 * (error > 0)\n",
         "",
-        ("tests/test_mended.py::test_doubts_while_a_cell_is_rebuilt_are_counted",),
+        rows("scales"),
+    ),
+    Mutant(
+        "a row with a bias copies a unit",
+        "regionenum/engine/tables.py",
+        " & (np.asarray(layer.bias) == 0.0)\n",
+        "\n",
+        rows("never_flat"),
+    ),
+    Mutant(
+        "a row that is a unit times anything copies it",
+        "regionenum/engine/tables.py",
+        "exact = (np.abs(mantissa) == 0.5) & (np.abs(exponent) < 500)",
+        "exact = np.abs(exponent) < 500",
+        rows("never_flat"),
     ),
     *DICTIONARY_MUTANTS,
     *WALK_MUTANTS,
+    *QUESTION_MUTANTS,
 )

@@ -42,7 +42,7 @@ DICTIONARY_MUTANTS: tuple[Mutant, ...] = (
     Mutant(
         "a witness may be outside the cube",
         f"{DICTIONARY}/proof_kernel.py",
-        "        if point[k] <= 0.0 or point[k] >= 1.0:\n            return False",
+        "        if point[k] <= 0.0 or point[k] >= END:\n            return False",
         "        if point[k] < -1.0 or point[k] > 2.0:\n            return False",
         CONE,
     ),
@@ -91,8 +91,8 @@ DICTIONARY_MUTANTS: tuple[Mutant, ...] = (
     Mutant(
         "the maximum on the cube takes negative coefficients too",
         f"{DICTIONARY}/proof_kernel.py",
-        "top += max(table[WORK, k], 0.0)",
-        "top += table[WORK, k]",
+        "ups = add8(ups, larger8(load8(table[WORK], k), splat8(0.0)))",
+        "ups = add8(ups, load8(table[WORK], k))",
         CELL,
     ),
     Mutant(
@@ -140,15 +140,15 @@ DICTIONARY_MUTANTS: tuple[Mutant, ...] = (
     Mutant(
         "a witness that cannot leave the hyperplane proves the negative side",
         f"{DICTIONARY}/cut_kernel.py",
-        "    label[SIZE, LIKELY] = NEGATIVE\n    return DOUBTFUL",
-        "    label[SIZE, LIKELY] = NEGATIVE\n    return NEGATIVE",
+        "    label[TODO, LIKELY] = NEGATIVE\n    return DOUBTFUL",
+        "    label[TODO, LIKELY] = NEGATIVE\n    return NEGATIVE",
         near("C5 constant row: norm compared with a bound on the cube, d=4"),
     ),
     Mutant(
         "the child of a split has its parent's witness",
         f"{DICTIONARY}/cut_kernel.py",
-        "child_table[WITNESS_AT, k] = table[OTHER_AT, k]",
-        "child_table[WITNESS_AT, k] = table[WITNESS_AT, k]",
+        "copy8(child_table[WITNESS_AT], k, table[OTHER_AT])",
+        "copy8(child_table[WITNESS_AT], k, table[WITNESS_AT])",
         CELL,
     ),
     Mutant(
@@ -227,5 +227,33 @@ DICTIONARY_MUTANTS: tuple[Mutant, ...] = (
         "least > 2.0 * residual * norm_r",
         "least > residual * norm_r",
         APEX,
+    ),
+    Mutant(
+        "a witness is inside without regard to the bounds of constraints among the rows",
+        f"{DICTIONARY}/proof_kernel.py",
+        "            if label[ROW_FLIP, i] == 1:\n                value = -value\n            if value <= line[bound]:",
+        "            if label[ROW_FLIP, i] == 1:\n                value = -value\n            if value <= 0.0:",
+        CONE,
+    ),
+    Mutant(
+        "a line that was scaled far lost nothing",
+        f"{DICTIONARY}/proof_kernel.py",
+        "error = math.ldexp(error, -exponent) + 2.0**-1000",
+        "error = 0.0",
+        CELL,
+    ),
+    Mutant(
+        "bounds of constraints are no part of the inverse at the apex",
+        f"{DICTIONARY}/proof_kernel.py",
+        "norm_r * (worst + 1e-14 * dim)",
+        "norm_r * (1e-14 * dim)",
+        APEX,
+    ),
+    Mutant(
+        "a line may vanish without a bound",
+        f"{DICTIONARY}/proof_kernel.py",
+        "* size + 2.0**-1000) * (1.0 + 2.0**-20)",
+        "* size) * (1.0 + 2.0**-20)",
+        CELL,
     ),
 )

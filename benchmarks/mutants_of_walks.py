@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from benchmarks.mutant import Mutant, in_steps, near, rows
+from benchmarks.mutant import Mutant, in_steps, near, right, rows
 
 GROUPS = "tests/test_group_kernels.py::"
 DOUBTED = (f"{GROUPS}test_a_winner_that_rounding_hides_is_a_doubt",)
@@ -13,14 +13,17 @@ LOSERS = (f"{GROUPS}test_losers_are_compared_with_the_leader_only",)
 HANDED_ON = ("tests/test_layer_kernels.py::test_errors_of_a_layer_are_handed_on_to_the_next",)
 FORGET = ("tests/test_walk_kernels.py::test_certificates_of_a_layer_forget_the_sides_of_the_one_before",)
 
+ANOTHER = ("tests/test_rank_kernels.py::test_an_order_of_rows_proves_nothing_within_its_errors",)
+ANOTHER_NOISE = ("tests/test_rank_kernels.py::test_an_order_of_rows_proves_nothing_within_their_noise",)
+
 WALK = "regionenum/engine/walk"
 
 WALK_MUTANTS: tuple[Mutant, ...] = (
     Mutant(
         "constants of pulled-back rows are exact",
         f"{WALK}/layer_kernel.py",
-        "bound_one[n] = worst_one * reach[n] + gamma * abs(bias[n])",
-        "bound_one[n] = 0.0",
+        "bound_one[n] += worst_one * reach[n] + least_one",
+        "bound_one[n] += 0.0",
         rows("never_flat"),
     ),
     Mutant(
@@ -40,8 +43,8 @@ WALK_MUTANTS: tuple[Mutant, ...] = (
     Mutant(
         "a bias is added without rounding",
         f"{WALK}/layer_kernel.py",
-        "worst_one * reach[n] + gamma * abs(bias[n])",
-        "worst_one * reach[n]",
+        "bound_one[n], bound_linear[n] = gamma * abs(bias[n]), 0.0",
+        "bound_one[n], bound_linear[n] = 0.0, 0.0",
         rows("never_flat"),
     ),
     Mutant(
@@ -82,8 +85,8 @@ WALK_MUTANTS: tuple[Mutant, ...] = (
     Mutant(
         "the sign on the cube disregards the error",
         f"{WALK}/layer_kernel.py",
-        "    error = error_one + error_linear\n    error +=",
-        "    error = 0.0\n    error +=",
+        "    error = error_one + error_linear\n    # the sum",
+        "    error = 0.0\n    # the sum",
         rows("far_boxes"),
     ),
     Mutant(
@@ -110,22 +113,22 @@ WALK_MUTANTS: tuple[Mutant, ...] = (
     Mutant(
         "rows below their noise are no doubt",
         f"{WALK}/rank_kernel.py",
-        "                doubtful += size > 0.0 or noise > 0.0\n",
-        "                doubtful += 0\n",
+        "doubts_out += size > 0.0 or noise > 0.0",
+        "doubts_out += 0",
         near("vanishing/1/241 at 1300f94"),
     ),
     Mutant(
-        "uncertain ranks are no doubt",
+        "rows that may be independent are no doubt",
         f"{WALK}/rank_kernel.py",
-        "                doubtful += not certain\n",
-        "                doubtful += 0\n",
+        "doubts_in += taken and not certain",
+        "doubts_in += 0",
         near("2.eps2^-50/30"),
     ),
     Mutant(
         "ranks are remembered for other pieces",
         f"{WALK}/rank_kernel.py",
-        "ranks.known[0, start + position] != images.piece",
-        "ranks.known[0, start + position] > images.piece",
+        "known[PIECE, position] != images.piece[",
+        "known[PIECE, position] > images.piece[",
         near("A1 band: vertex of the dictionary beyond the hyperplane by less than DOUBT; fat regions"),
     ),
     Mutant(
@@ -133,11 +136,11 @@ WALK_MUTANTS: tuple[Mutant, ...] = (
         f"{WALK}/rank_kernel.py",
         "    ranks.length[layer] = 0\n",
         "    ranks.length[layer] += 0\n",
-        ("tests/test_subtrees.py::test_what_is_not_nearly_degenerate_is_right[integers]",),
+        ("tests/test_subtrees.py::test_hard_networks_are_right[integers]",),
     ),
     Mutant(
         "likely answers are certain",
-        f"{WALK}/group_kernel.py",
+        f"{WALK}/question_kernel.py",
         "    counters[DOUBTFUL_COUNT] += 1\n    return likely(cells, f)",
         "    return likely(cells, f)",
         near("B1 conditioning: two lines that meet on the side of the box"),
@@ -145,29 +148,30 @@ WALK_MUTANTS: tuple[Mutant, ...] = (
     Mutant(
         "a candidate that may win is dropped",
         f"{WALK}/group_kernel.py",
-        "                outcome = settle(cells, f, counters)\n            keep = outcome != NEGATIVE",
-        "                outcome = settle(cells, f, counters)\n            keep = outcome == POSITIVE",
+        "        elif outcome != NEGATIVE:\n            listed[",
+        "        elif outcome == POSITIVE:\n            listed[",
         near("integers/2/126 at 01b253f"),
     ),
     Mutant(
         "a flat row is no doubt",
         f"{WALK}/tree_kernel.py",
-        "            counters[DOUBTFUL_COUNT] += 1\n            witness(cells, f, walk.point)",
-        "            witness(cells, f, walk.point)",
+        "                counters[DOUBTFUL_COUNT] += 1\n                outcome = guess",
+        "                outcome = guess",
         near("E3 width of the box overflows in the row"),
     ),
     Mutant(
         "a leaf counts one of its sides",
         f"{WALK}/tree_kernel.py",
-        "                count_cell(at, units, images, walk.ranks, walk.tally, layer)\n                _decide",
-        "                _decide",
+        "                if not count_cell(at, units, images, walk.ranks, walk.tally, questions, layer):\n"
+        "                    return ASKED\n                use_up(",
+        "                use_up(",
         near("A3 band: three planes near a corner of the box"),
     ),
     Mutant(
         "a leaf counts both sides with the pieces of one",
         f"{WALK}/tree_kernel.py",
-        "                decide(cuts, images.cut_side, images.piece, c, NEGATIVE)\n                count_cell",
-        "                count_cell",
+        "                decide(cuts, images.cut_side, images.piece, c, NEGATIVE)\n                if not count_cell",
+        "                if not count_cell",
         near("A3 band: three planes near a corner of the box"),
     ),
     Mutant(
@@ -264,8 +268,8 @@ WALK_MUTANTS: tuple[Mutant, ...] = (
     Mutant(
         "a difference too flat to have a sign is no doubt",
         f"{WALK}/group_kernel.py",
-        "        walk.tally.counters[DOUBTFUL_COUNT] += 1\n        witness(cells, f, walk.point)\n        value = constant",
-        "        witness(cells, f, walk.point)\n        value = constant",
+        "        counters[DOUBTFUL_COUNT] += 1\n        return guess, -1",
+        "        return guess, -1",
         DOUBTED,
     ),
     Mutant(
@@ -276,10 +280,10 @@ WALK_MUTANTS: tuple[Mutant, ...] = (
         DOUBTED,
     ),
     Mutant(
-        "a winner that is believed to have no room is no doubt",
+        "a candidate that is believed to win nowhere is no doubt",
         f"{WALK}/group_kernel.py",
-        "    if outcome == DOUBTFUL:\n        outcome = settle(cells, f, counters)\n    if outcome == POSITIVE:",
-        "    if outcome == DOUBTFUL:\n        outcome = likely(cells, f)\n    if outcome == POSITIVE:",
+        "    if outcome == DOUBTFUL:\n        outcome = settle(cells, f, counters)\n    return outcome, r",
+        "    if outcome == DOUBTFUL:\n        outcome = likely(cells, f)\n    return outcome, r",
         DOUBTED,
     ),
     Mutant(
@@ -292,15 +296,15 @@ WALK_MUTANTS: tuple[Mutant, ...] = (
     Mutant(
         "of candidates that are the same up to rounding both win",
         f"{WALK}/group_kernel.py",
-        "if sign == ALWAYS_BELOW or (k < i and sign == LEVEL_ZERO):",
-        "if sign == ALWAYS_BELOW:",
+        "outcome = NEGATIVE if k < i else CUTS",
+        "outcome = CUTS",
         ONE,
     ),
     Mutant(
         "of candidates that are the same up to rounding none wins",
         f"{WALK}/group_kernel.py",
-        "(k < i and sign == LEVEL_ZERO)",
-        "sign == LEVEL_ZERO",
+        "outcome = NEGATIVE if k < i else CUTS",
+        "outcome = NEGATIVE",
         ONE,
     ),
     Mutant(
@@ -313,22 +317,22 @@ WALK_MUTANTS: tuple[Mutant, ...] = (
     Mutant(
         "losers are kept",
         f"{WALK}/group_kernel.py",
-        "            keep = outcome != NEGATIVE\n",
-        "            keep = True\n",
+        "        elif outcome != NEGATIVE:\n            listed[",
+        "        else:\n            listed[",
         LOSERS,
     ),
     Mutant(
         "the leader drops what is always above it",
         f"{WALK}/group_kernel.py",
-        "        keep = sign == ALWAYS_ABOVE\n",
-        "        keep = False\n",
+        "return POSITIVE if sign == ALWAYS_ABOVE else NEGATIVE, -1",
+        "return NEGATIVE, -1",
         LEADER,
     ),
     Mutant(
         "a candidate wins below another",
         f"{WALK}/group_kernel.py",
-        "if sign == ALWAYS_BELOW or (k < i and sign == LEVEL_ZERO):",
-        "if k < i and sign == LEVEL_ZERO:",
+        "return POSITIVE if sign == ALWAYS_ABOVE else NEGATIVE, -1",
+        "return POSITIVE, -1",
         LEADER,
     ),
     Mutant(
@@ -348,8 +352,8 @@ WALK_MUTANTS: tuple[Mutant, ...] = (
     Mutant(
         "a rank takes rows to be exact",
         f"{WALK}/rank_kernel.py",
-        "images.error_linear[at[layer, ROW] + row]",
-        "0.0",
+        "normal)\n            size, noise = norm(normal), images.error_linear[at[layer, ROW] + row]",
+        "normal)\n            size, noise = norm(normal), 0.0",
         ("tests/test_rank_kernels.py::test_a_row_below_its_noise_is_counted",),
     ),
     Mutant(
@@ -374,10 +378,251 @@ WALK_MUTANTS: tuple[Mutant, ...] = (
         FORGET,
     ),
     Mutant(
-        "a candidate that is believed to lose everywhere is no doubt",
-        f"{WALK}/group_kernel.py",
-        "                outcome = settle(cells, f, counters)\n            keep = outcome != NEGATIVE",
-        "                outcome = likely(cells, f)\n            keep = outcome != NEGATIVE",
-        DOUBTED,
+        "rows that are likely to depend on others are no doubt",
+        f"{WALK}/rank_kernel.py",
+        "doubts_out += not taken",
+        "doubts_out += 0",
+        ("tests/test_rank_kernels.py::test_nearly_parallel_rows_are_doubtful",),
+    ),
+    Mutant(
+        "doubts are forgotten where a rank is remembered",
+        f"{WALK}/rank_kernel.py",
+        "rank, doubts_in, doubts_out = known[RANK, position], known[DOUBTS_IN, position], known[DOUBTS_OUT, position]",
+        "rank = known[RANK, position]",
+        ("tests/test_rank_kernels.py::test_doubts_are_remembered_with_the_rank",),
+    ),
+    Mutant(
+        "a rank that was reached in doubt is remembered without it",
+        f"{WALK}/rank_kernel.py",
+        "            if doubts_in == 0:\n",
+        "            if True:\n",
+        ("tests/test_rank_kernels.py::test_doubts_are_remembered_with_the_rank",),
+    ),
+    Mutant(
+        "rows in another order are exact",
+        f"{WALK}/rank_kernel.py",
+        "        error[n] = 2.0 * noise / size + rounding\n",
+        "        error[n] = 0.0\n",
+        ANOTHER,
+    ),
+    Mutant(
+        "rows in another order have no noise",
+        f"{WALK}/rank_kernel.py",
+        "        error[n] = 2.0 * noise / size + rounding\n",
+        "        error[n] = rounding\n",
+        ANOTHER_NOISE,
+    ),
+    Mutant(
+        "rows in another order are exact even below their noise",
+        f"{WALK}/rank_kernel.py",
+        "        row, slope, _ = branch(units, images, u)\n        if slope == 0.0:\n            continue\n"
+        "        read_row(at, images.image, layer, row, normal)\n"
+        "        size, noise = norm(normal), images.error_linear[at[layer, ROW] + row]",
+        "        row, slope, _ = branch(units, images, u)\n        if slope == 0.0:\n            continue\n"
+        "        read_row(at, images.image, layer, row, normal)\n        size, noise = norm(normal), 0.0",
+        ANOTHER_NOISE,
+    ),
+    Mutant(
+        "what an order of rows leaves need not be more than its error",
+        f"{WALK}/rank_kernel.py",
+        "        if left <= MARGIN * wrong:\n",
+        "        if left <= 0.0:\n",
+        ANOTHER,
+    ),
+    Mutant(
+        "the span of an order of rows is exact",
+        f"{WALK}/rank_kernel.py",
+        "        wrong = error[best] + rounding * rank + spoilt\n",
+        "        wrong = error[best] + rounding * rank\n",
+        ANOTHER,
+    ),
+    Mutant(
+        "the error of the row that an order takes is forgotten",
+        f"{WALK}/rank_kernel.py",
+        "        wrong = error[best] + rounding * rank + spoilt\n",
+        "        wrong = spoilt\n",
+        ANOTHER,
+    ),
+    Mutant(
+        "a cut that is believed at first is no doubt",
+        f"{WALK}/tree_kernel.py",
+        "                if outcome == DOUBTFUL:\n                    outcome = settle(cells, f, counters)\n",
+        "                if outcome == DOUBTFUL:\n                    outcome = likely(cells, f)\n",
+        near("B1 conditioning: two lines that meet on the side of the box"),
+    ),
+    Mutant(
+        "a cut that is believed later is no doubt",
+        f"{WALK}/tree_kernel.py",
+        "                if doubtful:\n                    outcome = settle(cells, f, counters)\n",
+        "                if doubtful:\n                    outcome = likely(cells, f)\n",
+        near("A3 band: three planes near a corner of the box"),
+    ),
+    Mutant(
+        "constants may vanish",
+        f"{WALK}/layer_kernel.py",
+        "least_one, least_linear = LEAST if worst_one > 0.0 else 0.0, LEAST if worst_linear > 0.0 else 0.0",
+        "least_one, least_linear = 0.0, LEAST if worst_linear > 0.0 else 0.0",
+        right("E1 underflow depth 5 x 2^-300 (warned)"),
+    ),
+    Mutant(
+        "slopes may vanish",
+        f"{WALK}/layer_kernel.py",
+        "least_one, least_linear = LEAST if worst_one > 0.0 else 0.0, LEAST if worst_linear > 0.0 else 0.0",
+        "least_one, least_linear = LEAST if worst_one > 0.0 else 0.0, 0.0",
+        right("E1 underflow depth 5 x 2^-300 (warned)"),
+    ),
+    Mutant(
+        "the quotient of a constant's error may vanish",
+        f"{WALK}/layer_kernel.py",
+        "worst_one = max(worst_one, error_one / scale + LEAST)",
+        "worst_one = max(worst_one, error_one / scale)",
+        right("E1 underflow depth 5 x 2^-300 (warned)"),
+    ),
+    Mutant(
+        "the quotient of a slope's error may vanish",
+        f"{WALK}/layer_kernel.py",
+        "worst_linear = max(worst_linear, error_linear / scale + LEAST)",
+        "worst_linear = max(worst_linear, error_linear / scale)",
+        right("E1 underflow depth 5 x 2^-300 (warned)"),
+    ),
+    Mutant(
+        "products of slopes may vanish",
+        f"{WALK}/layer_kernel.py",
+        "            size = abs(slope * value) + TINY\n",
+        "            size = abs(slope * value)\n",
+        rows("scales"),
+    ),
+    Mutant(
+        "nothing can overflow",
+        f"{WALK}/layer_kernel.py",
+        "        if size_one + size_linear > tables.errors.limit[layer]:\n",
+        "        if False:\n",
+        rows("far_boxes"),
+    ),
+    Mutant(
+        "a copied unit has no error of its constant",
+        f"{WALK}/layer_kernel.py",
+        "images.error_one[n] = factor * images.error_one[row] + (LEAST if images.error_one[row] > 0.0 else 0.0)",
+        "images.error_one[n] = 0.0",
+        rows("never_flat"),
+    ),
+    Mutant(
+        "a copied unit has no error of its slopes",
+        f"{WALK}/layer_kernel.py",
+        "images.error_linear[n] = factor * images.error_linear[row]\n",
+        "images.error_linear[n] = 0.0\n",
+        rows("never_flat"),
+    ),
+    Mutant(
+        "copies of small errors may vanish",
+        f"{WALK}/layer_kernel.py",
+        "                images.error_linear[n] += LEAST if images.error_linear[row] > 0.0 else 0.0\n",
+        "",
+        rows("scales"),
+    ),
+    Mutant(
+        "a breakpoint is subtracted without rounding in the whole space",
+        f"{WALK}/layer_kernel.py",
+        "            error_one += UNIT_ROUNDOFF * abs(normal[one - 1])\n",
+        "            error_one += 0.0\n",
+        rows("gaussian"),
+    ),
+    Mutant(
+        "constants of candidates are subtracted without rounding",
+        f"{WALK}/layer_kernel.py",
+        "images.error_one[other] + UNIT_ROUNDOFF * size_one",
+        "images.error_one[other]",
+        rows("never_flat"),
+    ),
+    Mutant(
+        "the constant of the first candidate is exact",
+        f"{WALK}/layer_kernel.py",
+        "error_one = images.error_one[row] + images.error_one[other] +",
+        "error_one = images.error_one[other] +",
+        rows("never_flat"),
+    ),
+    Mutant(
+        "the constant of the second candidate is exact",
+        f"{WALK}/layer_kernel.py",
+        "error_one = images.error_one[row] + images.error_one[other] +",
+        "error_one = images.error_one[row] +",
+        rows("never_flat"),
+    ),
+    Mutant(
+        "the slope of the first candidate is exact",
+        f"{WALK}/layer_kernel.py",
+        "error_linear = images.error_linear[row] + images.error_linear[other] +",
+        "error_linear = images.error_linear[other] +",
+        rows("never_flat"),
+    ),
+    Mutant(
+        "the slope of the second candidate is exact",
+        f"{WALK}/layer_kernel.py",
+        "error_linear = images.error_linear[row] + images.error_linear[other] +",
+        "error_linear = images.error_linear[row] +",
+        rows("never_flat"),
+    ),
+    Mutant(
+        "the sign on the cube disregards its own rounding",
+        f"{WALK}/layer_kernel.py",
+        "    error += (normal.shape[0] + 4) * UNIT_ROUNDOFF * (abs(constant) + (high - low))\n",
+        "",
+        ("tests/test_row_bounds.py::test_signs_on_the_cube_are_true_whatever_the_errors_were",),
+    ),
+    Mutant(
+        "what is 0 up to its error is 0",
+        f"{WALK}/layer_kernel.py",
+        "        if level == 0.0 and error_one == 0.0:\n",
+        "        if level == 0.0:\n",
+        ("tests/test_row_bounds.py::test_signs_on_the_cube_are_true_whatever_the_errors_were",),
+    ),
+    Mutant(
+        "what is level up to its error is level",
+        f"{WALK}/layer_kernel.py",
+        "    if slope == 0.0 and error_linear == 0.0:\n",
+        "    if slope == 0.0:\n",
+        ("tests/test_row_bounds.py::test_signs_on_the_cube_are_true_whatever_the_errors_were",),
+    ),
+    Mutant(
+        "constants of units do not round in sums",
+        f"{WALK}/layer_kernel.py",
+        "images.error_one[row_error] + gamma * size_one",
+        "images.error_one[row_error]",
+        rows("never_flat"),
+    ),
+    Mutant(
+        "slopes of units do not round in sums",
+        f"{WALK}/layer_kernel.py",
+        "images.error_linear[row_error] + gamma * size_linear",
+        "images.error_linear[row_error]",
+        rows("never_flat"),
+    ),
+    Mutant(
+        "intercepts do not round",
+        f"{WALK}/layer_kernel.py",
+        "    size_one, size_linear = abs(intercept), 0.0\n",
+        "    size_one, size_linear = 0.0, 0.0\n",
+        rows("never_flat"),
+    ),
+    Mutant(
+        "copies of small errors of constants may vanish",
+        f"{WALK}/layer_kernel.py",
+        "factor * images.error_one[row] + (LEAST if images.error_one[row] > 0.0 else 0.0)",
+        "factor * images.error_one[row]",
+        rows("scales"),
+    ),
+    Mutant(
+        "the constant of a row is exact where it is cut",
+        f"{WALK}/layer_kernel.py",
+        "    error_one, error_linear = images.error_one[row], images.error_linear[row]\n    if value",
+        "    error_one, error_linear = 0.0, images.error_linear[row]\n    if value",
+        rows("never_flat"),
+    ),
+    Mutant(
+        "the slopes of a row are exact where it is cut",
+        f"{WALK}/layer_kernel.py",
+        "    error_one, error_linear = images.error_one[row], images.error_linear[row]\n    if value",
+        "    error_one, error_linear = images.error_one[row], 0.0\n    if value",
+        rows("never_flat"),
     ),
 )

@@ -21,7 +21,7 @@ from unittest import mock
 
 import regionenum as rn
 from benchmarks import machine
-from benchmarks.speed_product import network as seeded_network
+from benchmarks.speed_worker import network as seeded_network
 from regionenum.enumeration import Enumeration, Settings, follow
 from regionenum.network.storage import save_npz
 from regionenum.parallel.stop import Stop

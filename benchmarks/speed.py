@@ -1,11 +1,18 @@
-"""Speed against the floor: `python -m benchmarks.speed [--rows 4-20-20 ...] [--repeats 3] [--check]`.
+"""Speed: `python -m benchmarks.speed [--rows 4-20-20 ...] [--against DIR] [--repeats 3] [--quick] [--check]`.
 
-The floor is a pair of throw-away counting programs outside this repository (`--floor`, else the folder in
-REGIONENUM_FLOOR, else ../shared/floor beside this repository). For every row the product and the floor run in turn,
-each in a fresh process on the same pinned core, so that both meet the same state of the machine; kernels are compiled
-before the clock starts. The product counts and keeps the dimensions; the floor only counts. The quoted figure is the
-floor's seconds over the product's: above 1, the product is faster. Exits 1 if a count is wrong, and reports no time for
-that row; with `--check` also if a median ratio is below 1.
+Seconds of one core for every row, and how many times as long others take:
+
+- another checkout of the product (`--against DIR`), such as a work tree of an earlier commit, with its own kernels;
+- the floor, throw-away counting programs outside this repository (`--floor`, else the folder in REGIONENUM_FLOOR, else
+  ../shared/floor beside this repository): float only, generic networks only, counting only. `simplex` and `vertex2` (vertex
+  lists, in up to five dimensions) by default, and `vertex`, an older one. The product counts and keeps the dimensions.
+
+All run in turn in processes of their own on one pinned core, so that they meet the same state of the machine, and by
+the same lines (`speed_worker.py`, which says why its clock counts CPU time). Kernels are compiled and networks read
+before the clock starts. Short rows are run again and again for half a second, and the fastest run is the figure. Such
+figures are taken `--repeats` times, of the product in a fresh process each time; their median and range are quoted. A
+ratio is the other's seconds over the product's: above 1, the product is faster. Exits 1 if a count is wrong, and reports
+no time for that row; with `--check` also if a median ratio is below 1.
 """
 
 from __future__ import annotations
@@ -13,194 +20,342 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import re
 import statistics
 import subprocess
 import sys
 import tempfile
-import time
-from collections.abc import Callable
+from collections.abc import Iterator
+from contextlib import ExitStack
 from dataclasses import asdict, dataclass, field
-from functools import partial
 from pathlib import Path
+from types import TracebackType
 from typing import Any
 
-from benchmarks import machine
-from benchmarks.demo import prepare_kernels
+from benchmarks import acasxu, machine
+from regionenum.engine.policy import cache_folder
 
 ROOT = Path(__file__).resolve().parent.parent
 DEFAULT_FLOOR = ROOT.parent / "shared" / "floor"
+PROGRAMS = ("simplex", "vertex2", "vertex")
+PRODUCT = "product"
 
 
 @dataclass(frozen=True)
 class Row:
-    """A seeded ReLU MLP with the given inputs and hidden widths, over [-half_width, half_width]^d, and its regions."""
+    """What is counted, and the known number of regions.
+
+    Attributes
+    ----------
+    widths : inputs and hidden widths of a ReLU MLP with seeded weights; empty for ACAS Xu 1_1
+    lower, upper : corners of the box, or one number each for a cube; None for the whole space
+    not_by : programs of the floor that do not count this row
+    """
 
     name: str
-    half_width: int
+    widths: tuple[int, ...]
+    lower: tuple[float, ...] | float | None
+    upper: tuple[float, ...] | float | None
     regions: int
+    not_by: tuple[str, ...] = ()
 
     @property
-    def widths(self) -> list[int]:
-        return [int(width) for width in self.name.split("-")]
+    def file(self) -> Path | None:
+        """Where the network is, if it is not seeded."""
+        return None if self.widths else acasxu_file()
 
+    def programs(self, chosen: tuple[str, ...]) -> list[str]:
+        """Those programs of the floor that count this row: they know boxes only."""
+        return [program for program in chosen if self.lower is not None and program not in self.not_by]
+
+
+def seeded(name: str, half_width: float | None, regions: int, *not_by: str) -> Row:
+    """A row with seeded weights, by a name such as 3-16x6, over [-half_width, half_width]^d or the whole space (None)."""
+    widths: list[int] = []
+    for part in name.removesuffix("-whole").split("-"):
+        width, _, times = part.partition("x")
+        widths += [int(width)] * int(times or 1)
+    lower = None if half_width is None else -half_width
+    return Row(name, tuple(widths), lower, half_width, regions, not_by)
+
+
+def acasxu_row(number: int) -> Row:
+    """ACAS Xu 1_1 over the box of a property."""
+    known = acasxu.PROPERTIES[number]
+    return Row(f"acasxu-{number}", (), known.lower, known.upper, known.regions[-1])
+
+
+def acasxu_file() -> Path:
+    """The file of ACAS Xu 1_1."""
+    return Path(os.environ.get("REGIONENUM_ACASXU") or acasxu.DEFAULT_DATA) / acasxu.FILE
+
+
+VERTICES = ("vertex2", "vertex")
+"""Programs that keep lists of vertices, which grow too long beyond five inputs."""
 
 ROWS = {
     row.name: row
     for row in (
-        Row("2-64-64-64", 1, 6_668),
-        Row("3-32-32-32", 1, 20_724),
-        Row("4-20-20", 10, 110_145),
-        Row("5-16-16", 10, 190_247),
-        Row("8-14-14", 10, 3_294_196),
-        Row("10-16-8", 10, 3_182_750),
+        seeded("2-64-64-64", 1, 6_668),
+        seeded("3-32-32-32", 1, 20_724),
+        seeded("3-16x6", 10, 31_324),
+        seeded("4-20-20", 10, 110_145),
+        seeded("5-16-16", 10, 190_247),
+        seeded("6-16-16", 10, 794_881, *VERTICES),
+        seeded("8-14-14", 10, 3_294_196, *VERTICES),
+        seeded("10-16-8", 10, 3_182_750, *VERTICES),
+        seeded("64-8-8", 1, 9_728, *VERTICES),
+        seeded("784-8-8", 1, 12_935, "simplex", *VERTICES),  # simplex takes minutes, and finds 12,926
+        acasxu_row(3),
+        acasxu_row(1),
+        seeded("2-20-20-whole", None, 897),
+        seeded("4-12-12-whole", None, 10_501),
     )
 }
-DEFAULT_ROWS = ("4-20-20", "8-14-14", "10-16-8")
-QUICK_ROWS = ("2-64-64-64", "3-32-32-32", "4-20-20")
+QUICK_ROWS = tuple(name for name in ROWS if name not in ("6-16-16", "8-14-14", "10-16-8", "784-8-8", "acasxu-1"))
+LONG_ENOUGH = 0.5
+"""Seconds of runs behind one figure."""
 
 
 class WrongCountError(Exception):
     """A program counted something else than the known number of regions."""
 
 
-@dataclass(frozen=True)
-class Floor:
-    """Where the floor's programs are, which of them to run, and where they keep compiled code.
+class CannotRunError(Exception):
+    """A program does not run."""
 
-    Their own folder is left alone, which also keeps it free of code compiled for another machine.
+
+class Worker:
+    """A process that times one program on one row.
+
+    Parameters
+    ----------
+    row : what it counts
+    label : how messages name it
+    checkout : the regionenum that it imports
+    environment : variables to set for it
+    more : other fields of its task: `kept`, and `floor` and `program` for the floor
     """
 
-    folder: Path
-    programs: tuple[str, ...]
-    cache: str
+    def __init__(self, row: Row, label: str, checkout: Path, environment: dict[str, str], **more: str) -> None:
+        self.row, self.label = row, label
+        file = None if row.file is None else str(row.file)
+        task: dict[str, Any] = {"widths": row.widths, "file": file, "lower": row.lower, "upper": row.upper, **more}
+        threads = {f"{name}_NUM_THREADS": "1" for name in ("OMP", "MKL", "OPENBLAS", "NUMBA")}
+        variables = threads | {"PYTHONPATH": str(checkout), "PYTHONDONTWRITEBYTECODE": "1"}
+        self._process = subprocess.Popen(
+            # -P: this folder is not on its path
+            [sys.executable, "-P", str(ROOT / "benchmarks" / "speed_worker.py"), json.dumps(task)],
+            env=os.environ | variables | environment,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        imported = self._answer()
+        if Path(imported) != checkout.resolve():
+            self.__exit__(None, None, None)
+            raise CannotRunError(f"{checkout} has no package regionenum ({imported} was imported); give a checkout")
+        self._answer()
 
-    def for_row(self, row: Row) -> list[str]:
-        """The programs to run for a row: vertex lists grow too long beyond about 5 inputs."""
-        return [program for program in self.programs if program == "simplex" or row.widths[0] <= 5]
+    def time(self) -> dict[str, Any]:
+        """Seconds, regions and counters of the fastest of some runs, after a look at the count."""
+        assert self._process.stdin is not None
+        self._process.stdin.write(f"{LONG_ENOUGH}\n")
+        self._process.stdin.flush()
+        done: dict[str, Any] = self._answer()
+        if done["regions"] != self.row.regions:
+            raise WrongCountError(
+                f"{self.row.name}: {self.label} counts {done['regions']:,}, expected {self.row.regions:,}"
+            )
+        return done
+
+    def _answer(self) -> Any:
+        assert self._process.stdout is not None
+        line = self._process.stdout.readline()
+        if not line:
+            raise CannotRunError(
+                f"{self.row.name}: {self.label} ended with exit code {self._process.wait()}; see above"
+            )
+        return json.loads(line)
+
+    def __enter__(self) -> Worker:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """End the process."""
+        if kind is not None:
+            self._process.kill()
+        self._process.communicate()
+
+
+@dataclass(frozen=True)
+class Contestants:
+    """Who runs beside the product.
+
+    Attributes
+    ----------
+    against : another checkout, and what to call it; None without
+    against_cache : folder of its compiled kernels
+    floor : folder of the floor's programs
+    programs : which of them, none if there is no floor
+    scratch : folder of networks that were read and, for the floor, of compiled code; its own folder is left alone
+    """
+
+    against: Path | None
+    against_label: str
+    against_cache: Path
+    floor: Path
+    programs: tuple[str, ...]
+    scratch: Path
+
+    def products(self, row: Row) -> Iterator[Worker]:
+        """Fresh processes of the checkouts."""
+        yield Worker(row, PRODUCT, ROOT, {}, kept=str(self.scratch / f"{row.name}.product"))
+        if self.against is not None:
+            environment = {"REGIONENUM_CACHE_DIR": str(self.against_cache)}
+            kept = str(self.scratch / f"{row.name}.against")
+            yield Worker(row, self.against_label, self.against, environment, kept=kept)
+
+    def floors(self, row: Row) -> Iterator[Worker]:
+        """Processes of the floor's programs."""
+        environment = {"NUMBA_CACHE_DIR": str(self.scratch)}
+        kept = str(self.scratch / f"{row.name}.product")
+        for program in row.programs(self.programs):
+            more = {"kept": kept, "floor": str(self.floor), "program": program}
+            yield Worker(row, f"floor, {program}", ROOT, environment, **more)
 
 
 @dataclass
 class Measured:
-    """The runs of one row.
+    """The figures of one row.
 
     Attributes
     ----------
-    product : seconds of the product, run by run
-    product_process : seconds of its whole process, imports and reading the torch module included
-    floor : {program: seconds, run by run}
-    counters : what the engine did in one run
+    product : seconds of the product, one for each repeat
+    others : {label: seconds}
+    counters : what the product's engine did in one run
     """
 
     row: Row
     product: list[float] = field(default_factory=list)
-    product_process: list[float] = field(default_factory=list)
-    floor: dict[str, list[float]] = field(default_factory=dict)
+    others: dict[str, list[float]] = field(default_factory=dict)
     counters: dict[str, int] = field(default_factory=dict)
 
-    def ratios(self, program: str) -> list[float]:
-        """Floor over product, run by run: the two runs of a pair were neighbours in time."""
-        return [theirs / ours for theirs, ours in zip(self.floor[program], self.product, strict=True)]
+    def ratios(self, label: str) -> list[float]:
+        """Other over product, repeat by repeat: the two were neighbours in time."""
+        return [theirs / ours for theirs, ours in zip(self.others[label], self.product, strict=True)]
+
+    def take(self, label: str, done: dict[str, Any]) -> None:
+        """Keep what a worker answered."""
+        if label == PRODUCT:
+            self.product.append(done["seconds"])
+            self.counters = done["counters"]
+        else:
+            self.others.setdefault(label, []).append(done["seconds"])
 
 
 def main(argv: list[str] | None = None) -> int:
     """Measure the rows and print the ratios."""
     options = _options(argv)
-    folder = (options.floor or Path(os.environ.get("REGIONENUM_FLOOR") or DEFAULT_FLOOR)).resolve()
     core = pin(options.core)
-    print(f"{machine.summary()}\npinned to core {core}, {options.repeats} runs of each program", flush=True)
-    if not (folder / "simplex.py").is_file():
-        print(
-            f"No floor in {folder} (--floor DIR or REGIONENUM_FLOOR): times of the product only, no ratio.", flush=True
-        )
-    prepare_kernels()
+    print(f"{machine.summary()}\npinned to core {core}, {options.repeats} figures of each program", flush=True)
     measured = []
-    with tempfile.TemporaryDirectory() as cache:
-        floor = Floor(folder, tuple(options.programs), cache) if (folder / "simplex.py").is_file() else None
+    with tempfile.TemporaryDirectory() as scratch:
+        contestants = _contestants(options, Path(scratch))
         for name in options.rows:
+            row = ROWS[name]
+            if row.file is not None and not row.file.is_file():
+                print(
+                    f"\n{name} is left out: {row.file} does not exist (REGIONENUM_ACASXU names its folder).", flush=True
+                )
+                continue
             try:
-                measured.append(measure(ROWS[name], options.repeats, floor))
+                measured.append(measure(row, options.repeats, contestants))
             except WrongCountError as error:
                 print(f"speed: {error}; no time is reported for this row", file=sys.stderr)
                 return 1
+            except CannotRunError as error:
+                print(f"speed: {error}", file=sys.stderr)
+                return 2
             print("\n" + report(measured[-1]), flush=True)
+    print("\n" + table(measured))
     if options.json:
         options.json.write_text(json.dumps(as_dict(measured), indent=1) + "\n", encoding="utf-8")
-    slower = [f"{m.row.name} ({program})" for m in measured for program in m.floor if median(m.ratios(program)) < 1]
-    if slower and options.check:
-        print(f"speed: slower than the floor: {', '.join(slower)}", file=sys.stderr)
+    slow = slower(measured)
+    if slow and options.check:
+        print(f"speed: the product is slower: {', '.join(slow)}", file=sys.stderr)
         return 1
     return 0
 
 
-def measure(row: Row, repeats: int, floor: Floor | None) -> Measured:
-    """Run product and floor in turn; whoever begins alternates as well, so that a drift of the clock rate cancels."""
+def _contestants(options: argparse.Namespace, scratch: Path) -> Contestants:
+    """Who runs, by the options; says so if there is no floor."""
+    folder = (options.floor or Path(os.environ.get("REGIONENUM_FLOOR") or DEFAULT_FLOOR)).resolve()
+    programs = tuple(program for program in options.programs if (folder / f"{program}.py").is_file())
+    if not programs:
+        print(f"No floor in {folder} (--floor DIR or REGIONENUM_FLOOR).", flush=True)
+    label = "" if options.against is None else commit(options.against)
+    against_cache = options.against_cache or cache_folder().parent / "against"
+    against = None if options.against is None else options.against.resolve()
+    return Contestants(against, label, against_cache, folder, programs, scratch)
+
+
+def measure(row: Row, repeats: int, contestants: Contestants) -> Measured:
+    """Let all run in turn; whoever begins alternates as well, so that a drift of the clock rate cancels.
+
+    Products get a fresh process each time, because where a process has its memory makes a difference of some percent; those
+    of the floor last for the row, because some of them compile for most of a minute.
+    """
     done = Measured(row)
-    runs: list[Callable[[], None]] = [lambda: run_product(done)]
-    if floor is not None:
-        for program in floor.for_row(row):
-            done.floor[program] = []
-            runs.append(partial(run_floor, done, floor, program))
-    for k in range(repeats):
-        for run in runs if k % 2 == 0 else reversed(runs):
-            run()
+    with ExitStack() as lasting:
+        floors = [lasting.enter_context(worker) for worker in contestants.floors(row)]
+        for k in range(repeats):
+            with ExitStack() as fresh:
+                workers = [fresh.enter_context(worker) for worker in contestants.products(row)] + floors
+                for worker in workers if k % 2 == 0 else reversed(workers):
+                    done.take(worker.label, worker.time())
     return done
 
 
-def run_product(done: Measured) -> None:
-    """One enumeration in a fresh process."""
-    row = done.row
-    start = time.perf_counter()
-    arguments = [",".join(map(str, row.widths)), str(row.half_width)]
-    facts = json.loads(_output([sys.executable, "-m", "benchmarks.speed_product", *arguments], ROOT))
-    process = time.perf_counter() - start
-    if facts["regions"] != row.regions:
-        raise WrongCountError(f"{row.name}: the product counts {facts['regions']:,} regions, expected {row.regions:,}")
-    done.product.append(facts["seconds"])
-    done.product_process.append(process)
-    done.counters = facts["counters"]
-
-
-def run_floor(done: Measured, floor: Floor, program: str) -> None:
-    """One run of a floor program in a fresh process; it counts once before, to compile, and then on the clock."""
-    row = done.row
-    arguments = [",".join(map(str, [*row.widths, 1])), str(row.half_width)]
-    environment = {"NUMBA_CACHE_DIR": floor.cache, "PYTHONDONTWRITEBYTECODE": "1"}
-    text = _output([sys.executable, f"{program}.py", *arguments], floor.folder, environment)
-    found = re.search(r": (\d+) regions .* in ([\d.]+) s", text)
-    if not found:
-        raise WrongCountError(f"{row.name}: the floor's {program}.py prints no count, but {text.strip()!r}")
-    if int(found[1]) != row.regions:
-        raise WrongCountError(f"{row.name}: the floor's {program}.py counts {found[1]}, expected {row.regions:,}")
-    done.floor[program].append(float(found[2]))
-
-
-def _output(command: list[str], folder: Path, environment: dict[str, str] | None = None) -> str:
-    """Standard output of a process on one thread; what it has to say about a failure goes to the terminal."""
-    threads = {f"{name}_NUM_THREADS": "1" for name in ("OMP", "MKL", "OPENBLAS", "NUMBA")}
+def commit(checkout: Path) -> str:
+    """The commit of a checkout, with + if files differ from it; the name of the folder if git knows nothing about it."""
     done = subprocess.run(
-        command,
-        cwd=folder,
-        env=os.environ | threads | (environment or {}),
-        stdout=subprocess.PIPE,
-        text=True,
-        check=True,
+        ["git", "-C", str(checkout), "describe", "--always", "--dirty=+"], capture_output=True, text=True, check=False
     )
-    return done.stdout
+    return done.stdout.strip() or checkout.name
 
 
 def report(done: Measured) -> str:
     """The times, ratios and counters of one row."""
-    lines = [f"{done.row.name}, box {done.row.half_width}: {done.row.regions:,} regions"]
-    lines.append(
-        f"  product          {spread(done.product, ' s')}   (whole process {spread(done.product_process, ' s')})"
-    )
-    for program, seconds in done.floor.items():
-        lines.append(f"  floor, {program:<8}  {spread(seconds, ' s')}   ratio {spread(done.ratios(program), '')}")
-    if not done.floor:
+    wide = max(len(label) for label in (PRODUCT, *done.others))
+    lines = [f"{done.row.name}: {done.row.regions:,} regions"]
+    lines.append(f"  {PRODUCT:<{wide}}  {spread(done.product)} s")
+    for label, seconds in done.others.items():
+        lines.append(f"  {label:<{wide}}  {spread(seconds)} s   ratio {spread(done.ratios(label))}")
+    if not done.others:
         lines.append("  no ratio")
     lines.append("  " + ", ".join(f"{name} {count:,}" for name, count in done.counters.items()))
     return "\n".join(lines)
+
+
+def table(measured: list[Measured]) -> str:
+    """Medians of all rows: seconds of the product, and ratios."""
+    labels = list(dict.fromkeys(label for done in measured for label in done.others))
+    lines = ["| row | regions | product, s |" + "".join(f" {label} / product |" for label in labels)]
+    lines.append("|---" * (3 + len(labels)) + "|")
+    for done in measured:
+        cells = [done.row.name, f"{done.row.regions:,}", f"{median(done.product):.4g}"]
+        cells += [f"{median(done.ratios(label)):.3g}" if label in done.others else "" for label in labels]
+        lines.append("| " + " | ".join(cells) + " |")
+    return "\n".join(lines)
+
+
+def slower(measured: list[Measured]) -> list[str]:
+    """Rows in which the product takes longer than another, with the other's name."""
+    return [
+        f"{done.row.name} ({label})" for done in measured for label in done.others if median(done.ratios(label)) < 1
+    ]
 
 
 def median(values: list[float]) -> float:
@@ -208,18 +363,18 @@ def median(values: list[float]) -> float:
     return statistics.median(values)
 
 
-def spread(values: list[float], unit: str) -> str:
+def spread(values: list[float]) -> str:
     """Median and range for reading.
 
-    >>> spread([1.0, 2.0, 4.0], " s")
-    '2.000 s [1.000, 4.000]'
+    >>> spread([1.0, 2.0, 0.00404])
+    '1.000 [0.004040, 2.000]'
     """
-    return f"{median(values):.3f}{unit} [{min(values):.3f}, {max(values):.3f}]"
+    return f"{median(values):#.4g} [{min(values):#.4g}, {max(values):#.4g}]"
 
 
 def as_dict(measured: list[Measured]) -> dict[str, Any]:
     """All measurements as JSON types."""
-    rows = [asdict(done) | {"ratios": {program: done.ratios(program) for program in done.floor}} for done in measured]
+    rows = [asdict(done) | {"ratios": {label: done.ratios(label) for label in done.others}} for done in measured]
     return {"machine": machine.describe(), "rows": rows}
 
 
@@ -235,11 +390,20 @@ def pin(core: int | None) -> str:
 def _options(argv: list[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n\n")[0])
     rows = parser.add_mutually_exclusive_group()
-    rows.add_argument("--rows", nargs="+", choices=ROWS, default=DEFAULT_ROWS, metavar="ROW", help=", ".join(ROWS))
+    rows.add_argument("--rows", nargs="+", choices=ROWS, default=tuple(ROWS), metavar="ROW", help=", ".join(ROWS))
     rows.add_argument("--quick", dest="rows", action="store_const", const=QUICK_ROWS, help="rows of a second or less")
-    parser.add_argument("--repeats", type=int, default=3, help="runs of each program (default: 3)")
+    parser.add_argument("--repeats", type=int, default=3, help="figures of each program (default: 3)")
+    parser.add_argument("--against", type=Path, metavar="DIR", help="another checkout of the product")
+    parser.add_argument(
+        "--against-cache",
+        type=Path,
+        metavar="DIR",
+        help="its compiled kernels (default: `against` beside the product's)",
+    )
     parser.add_argument("--floor", type=Path, metavar="DIR", help="folder of the floor's programs")
-    parser.add_argument("--programs", nargs="+", choices=("simplex", "vertex"), default=("simplex", "vertex"))
+    parser.add_argument(
+        "--programs", nargs="*", choices=PROGRAMS, default=("simplex", "vertex2"), help="of the floor; none: no floor"
+    )
     parser.add_argument("--core", type=int, help="core to pin to (default: the last)")
     parser.add_argument("--check", action="store_true", help="exit 1 if a median ratio is below 1")
     parser.add_argument("--json", type=Path, metavar="FILE", help="also write all measurements to a file")
@@ -248,6 +412,8 @@ def _options(argv: list[str] | None) -> argparse.Namespace:
         parser.error(f"--core {options.core}: give one of {sorted(os.sched_getaffinity(0))}")
     if options.repeats < 1:
         parser.error(f"--repeats {options.repeats}: give at least 1")
+    if options.against is not None and not (options.against / "regionenum" / "__init__.py").is_file():
+        parser.error(f"--against {options.against}: it has no regionenum/__init__.py; give a checkout of the product")
     return options
 
 

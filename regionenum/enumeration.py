@@ -18,7 +18,7 @@ from regionenum.domain import Domain
 from regionenum.engine.by_name import engine_by_name
 from regionenum.engine.explore import open_explorer
 from regionenum.engine.interface import Engine, Options, Problem, Record, Statistics
-from regionenum.errors import InputError
+from regionenum.errors import InputError, RunError
 from regionenum.network.layers import Network
 from regionenum.parallel import journal
 from regionenum.parallel.driver import Budget, Utilisation, drive
@@ -168,6 +168,9 @@ class Enumeration:
         try:
             if not self._totals.complete:
                 yield from self._run()
+        except Exception as error:
+            self._note_failure(error)
+            raise
         finally:
             self.close()
 
@@ -204,6 +207,13 @@ class Enumeration:
                 if settled:
                     self._commit()
                     sink.note(totals, self.activity, final=True)
+
+    def _note_failure(self, error: Exception) -> None:
+        try:
+            self._sink.fail(f"{type(error).__name__}: {error}")
+        except RunError as another:
+            # as on a full disk, which may be the error itself
+            error.add_note(f"That the run failed could not be noted: {another}")
 
     def activity(self) -> Activity:
         """What the driver's side is doing."""

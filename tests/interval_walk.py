@@ -47,7 +47,8 @@ def walked(problem: Problem) -> tuple[list[list[int]], int]:
     assert load_domain(tables, walk, cells, n_cuts) == FINISHED
     sides = np.full(int(tables.at[1, CUT]), OPEN_DECISION, np.int8)
     winners = np.full(int(tables.at[1, UNIT]), OPEN_DECISION, np.int16)
-    assert load(tables, walk, cells, 0, sides, winners, np.zeros(0), -1, 0, n_cuts) == FINISHED
+    told = np.full(tables.depth, -1)
+    assert load(tables, walk, cells, 0, sides, winners, np.zeros(0), told, -1, 0, n_cuts) == FINISHED
     while (status := walk_tree(tables, walk, cells, 100, False, False)) == PAUSED:
         pass
     assert status == FINISHED

@@ -1,4 +1,7 @@
 import importlib
+import json
+import os
+import pickle
 import subprocess
 import sys
 from dataclasses import replace
@@ -10,6 +13,7 @@ import pytest
 import regionenum as rn
 from benchmarks import demo
 from regionenum.cli.config import read_config
+from regionenum.engine.policy import cache_folder
 from regionenum.results.patterns import Packing
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -158,44 +162,114 @@ def test_demo_refuses_a_missing_configuration(tmp_path):
         demo.main([str(tmp_path / "absent.toml")])
 
 
-def speed(*arguments):
-    """In a process of its own, because it binds itself to one core."""
-    return subprocess.run(
-        [sys.executable, "-m", "benchmarks.speed", *arguments], cwd=ROOT, capture_output=True, text=True
-    )
-
-
-def test_speed_without_the_floor_gives_no_ratio(tmp_path):
-    pytest.importorskip("torch")
-    done = speed("--rows", "2-64-64-64", "--repeats", "1", "--check", "--floor", str(tmp_path))
-    assert (done.returncode, done.stderr) == (0, "")
-    assert "product only, no ratio" in done.stdout
-    assert "\n  no ratio\n" in done.stdout
-    assert "6,668 regions" in done.stdout
-    assert "pivots" in done.stdout
-
-
-FLOOR = """import sys
-print(f"{{sys.argv[1]}} box {{sys.argv[2]}}: {regions} regions [np.int64(1)] in {seconds} s, 7 regions/s")
+FLOOR = """
+def run(weights, biases, widths, dim, half_width, *rest):
+    assert weights.shape == (3, 64, 64) and biases.shape == (3, 64) and list(widths) == [64] * 3 and dim == 2
+    return {regions}, [1]
 """
+"""A floor that is at once done."""
 
 
-@pytest.mark.parametrize(
-    ("regions", "seconds", "code", "says"),
-    [
-        (6668, 1e3, 0, ""),
-        (6668, 1e-9, 1, "slower than the floor: 2-64-64-64 (simplex)"),
-        (6667, 1e3, 1, "counts 6667, expected 6,668; no time is reported"),
-    ],
-)
-def test_speed_compares_with_the_floor(tmp_path, regions, seconds, code, says):
+@pytest.fixture
+def speed(monkeypatch):
+    """The module, which would bind this process to a core."""
+    module = importlib.import_module("benchmarks.speed")
+    monkeypatch.setattr(module, "pin", lambda core: "none")
+    return module
+
+
+def test_speed_compares_with_the_floor_and_another_checkout(tmp_path):
+    """The other checkout is this one. A row without its file is left out."""
     pytest.importorskip("torch")
-    (tmp_path / "simplex.py").write_text(FLOOR.format(regions=regions, seconds=f"{seconds:.12f}"))
-    arguments = ["--rows", "2-64-64-64", "--repeats", "1", "--check", "--floor", str(tmp_path)]
-    done = speed(*arguments, "--programs", "simplex", "--json", str(tmp_path / "out.json"))
-    assert (done.returncode, says in done.stderr) == (code, True)
-    assert ("ratio" in done.stdout) == (regions == 6668)
-    assert (tmp_path / "out.json").exists() == (regions == 6668)
+    (tmp_path / "simplex.py").write_text(FLOOR.format(regions=6668))
+    out = tmp_path / "out.json"
+    arguments = ["--rows", "2-64-64-64", "acasxu-3", "--repeats", "1", "--floor", str(tmp_path), "--check"]
+    other = ["--against", str(ROOT), "--against-cache", str(cache_folder().parent), "--json", str(out)]
+    done = subprocess.run(
+        [sys.executable, "-m", "benchmarks.speed", *arguments, *other],
+        cwd=ROOT,
+        env=os.environ | {"REGIONENUM_ACASXU": str(tmp_path)},
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 1
+    assert done.stderr.startswith("speed: the product is slower: 2-64-64-64 (")
+    assert "2-64-64-64 (floor, simplex)" in done.stderr
+    assert "2-64-64-64: 6,668 regions" in done.stdout
+    assert "pivots" in done.stdout
+    assert f"acasxu-3 is left out: {tmp_path}" in done.stdout
+    (row,) = json.loads(out.read_text())["rows"]
+    label, floor = row["others"]
+    assert f"| {label} / product | {floor} / product |" in done.stdout
+    assert len(row["product"]) == 1
+    for other in (label, floor):
+        assert row["ratios"][other] == [b / a for a, b in zip(row["product"], row["others"][other], strict=True)]
+
+
+def test_speed_has_rows_of_every_kind(speed):
+    rows = speed.ROWS
+    assert rows["3-16x6"].widths == (3, 16, 16, 16, 16, 16, 16)
+    assert (rows["4-12-12-whole"].widths, rows["4-12-12-whole"].lower) == ((4, 12, 12), None)
+    assert (rows["acasxu-1"].widths, rows["acasxu-1"].regions) == ((), 39_835)
+    assert rows["784-8-8"].upper == 1
+    programs = {name: rows[name].programs(("simplex", "vertex2")) for name in rows}
+    assert (programs["5-16-16"], programs["6-16-16"]) == (["simplex", "vertex2"], ["simplex"])
+    assert programs["784-8-8"] == programs["2-20-20-whole"] == []
+
+
+def test_speed_knows_wrong_counts(speed, tmp_path):
+    pytest.importorskip("torch")
+    row, kept = speed.ROWS["2-64-64-64"], tmp_path / "network"
+    kept.write_bytes(pickle.dumps(importlib.import_module("benchmarks.speed_worker").network([2, 64, 64, 64])))
+    (tmp_path / "simplex.py").write_text(FLOOR.format(regions=6667))
+    floor = {"kept": str(kept), "floor": str(tmp_path), "program": "simplex"}
+    with (
+        speed.Worker(row, "floor, simplex", ROOT, {}, **floor) as worker,
+        pytest.raises(speed.WrongCountError, match="floor, simplex counts 6,667, expected 6,668"),
+    ):
+        worker.time()
+
+
+def test_speed_reports_no_time_beside_a_wrong_count(speed, tmp_path, capsys, monkeypatch):
+    def measure(*_):
+        raise speed.WrongCountError("other counts 1, expected 2")
+
+    monkeypatch.setattr(speed, "measure", measure)
+    out = tmp_path / "out.json"
+    assert speed.main(["--rows", "4-20-20", "--floor", str(tmp_path), "--json", str(out)]) == 1
+    captured = capsys.readouterr()
+    assert captured.err == "speed: other counts 1, expected 2; no time is reported for this row\n"
+    assert "regions" not in captured.out
+    assert not out.exists()
+
+
+def test_speed_without_others_gives_no_ratio(speed, tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr(speed, "measure", lambda row, *_: speed.Measured(row, [0.5], {}, {"tests": 7}))
+    assert speed.main(["--rows", "4-20-20", "--floor", str(tmp_path), "--check"]) == 0
+    out = capsys.readouterr().out
+    assert f"No floor in {tmp_path}" in out
+    assert "\n  no ratio\n  tests 7\n" in out
+    assert "\n| 4-20-20 | 110,145 | 0.5 |\n" in out
+
+
+def test_speed_refuses_a_folder_that_is_no_checkout(speed, tmp_path, capsys):
+    with pytest.raises(SystemExit, match="2"):
+        speed.main(["--against", str(tmp_path)])
+    assert "it has no regionenum/__init__.py; give a checkout of the product" in capsys.readouterr().err
+
+
+def test_speed_notices_that_a_worker_imports_another_checkout(speed, tmp_path):
+    """The folder looks like a checkout, but what is imported lies elsewhere."""
+    with pytest.raises(speed.CannotRunError, match=f"{tmp_path} has no package regionenum"):
+        speed.Worker(speed.ROWS["2-20-20-whole"], "other", tmp_path, {"PYTHONPATH": str(ROOT)})
+
+
+def test_speed_names_rows_on_which_the_product_is_slower(speed):
+    done = speed.Measured(speed.ROWS["4-20-20"], [2.0, 1.0, 4.0], {"fast": [1.0, 2.0, 3.0], "slow": [4.0, 3.0, 6.0]})
+    assert done.ratios("fast") == [0.5, 2.0, 0.75]
+    assert speed.slower([done]) == ["4-20-20 (fast)"]
+    assert "| 4-20-20 | 110,145 | 2 | 0.75 | 2 |" in speed.table([done])
+    assert "ratio 0.7500 [0.5000, 2.000]" in speed.report(done)
 
 
 def acasxu():

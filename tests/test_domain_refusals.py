@@ -20,6 +20,13 @@ NOWHERE = (
 NOWHERE += "the box"
 
 
+def many_dependent():
+    """64 directions in 784 inputs, of which the last is twice the first less the second."""
+    directions = np.random.default_rng(0).integers(-(2**50), 2**50, (64, 784)).astype(float)
+    directions[-1] = 2 * directions[0] - directions[1]
+    return directions
+
+
 @pytest.mark.parametrize(
     ("make", "sentence"),
     [
@@ -75,6 +82,10 @@ NOWHERE += "the box"
         (
             lambda: Slice([0, 0], [[1, 2], [2, 4]]),
             "slice: the 2 directions span only 1 dimension; give linearly independent ones",
+        ),
+        (
+            lambda: Slice(np.zeros(784), many_dependent()),
+            "slice: the 64 directions span only 63 dimensions; give linearly independent ones",
         ),
         (
             lambda: Slice([0, 0, 0], [[1, 2, 0]]),

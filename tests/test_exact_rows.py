@@ -53,9 +53,10 @@ def forward(network: Network, x: list[Fraction]) -> list[tuple[list[Fraction], l
     found = []
     for layer in network.unit_layers:
         weight = layer.weight.toarray() if isinstance(layer.weight, sp.csr_array) else layer.weight
-        z = [sum(Fraction(w) * v for w, v in zip(row, x, strict=True)) for row in weight.tolist()]
+        z = [sum((Fraction(w) * v for w, v in zip(row, x, strict=True)), Fraction(0)) for row in weight.tolist()]
         z = [value + Fraction(b) for value, b in zip(z, layer.bias.tolist(), strict=True)]
-        pieces, y = [], []
+        pieces: list[int] = []
+        y: list[Fraction] = []
         for u, function in enumerate(layer.units.function_of.tolist()):
             group = [z[i] for i in layer.units.rows[layer.units.indptr[u] : layer.units.indptr[u + 1]]]
             if function == MAXIMUM:
@@ -186,6 +187,13 @@ def test_a_box_has_the_bounds_that_were_given() -> None:
     for y, expected in ((far, True), (far + Fraction(1, 2) + hair, False), (far - hair, False)):
         assert inside(exact, [Fraction(0), y]) == expected
     assert at(exact.inputs, exact.point(np.array([0.5, 0.0]))) == [low + Fraction(1.0 + 1e-20) / 2, 3, far]
+
+
+def test_a_box_of_even_numbers() -> None:
+    """Shift and scale are integers times a power of two above 1."""
+    exact = exact_domain(Box([4.0, -8.0], [12.0, 16.0]), seeing_all(2))
+    assert at(exact.inputs, exact.point(np.array([0.25, 0.5]))) == [6, 4]
+    assert at(exact.inputs, exact.point(np.array([1.0, 0.0]))) == [12, -8]
 
 
 def test_a_polytope_has_the_inequalities_that_were_given() -> None:

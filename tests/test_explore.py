@@ -3,6 +3,7 @@
 import logging
 import pickle
 from dataclasses import dataclass, fields
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -220,7 +221,7 @@ def test_explorers_record_what_the_options_say():
 
 def test_compiling_is_announced_once(monkeypatch, caplog):
     noted = []
-    monkeypatch.setattr(policy, "note_on_disk", lambda: noted.append(True))
+    monkeypatch.setattr(policy, "note_on_disk", lambda ready: noted.append(ready))
     for on_disk, lines in ((True, 0), (False, 1)):
         monkeypatch.setattr(policy, "are_on_disk", lambda on_disk=on_disk: on_disk)
         caplog.clear()
@@ -232,6 +233,26 @@ def test_compiling_is_announced_once(monkeypatch, caplog):
         assert [record.getMessage()[:35] for record in caplog.records] == [
             "regionenum: compiling the kernels, "
         ] * lines
+
+
+def test_sources_that_change_while_kernels_are_compiled(monkeypatch, tmp_path):
+    """What was compiled is noted as compiled, and nothing is said of the new sources, whose folder does not exist."""
+    monkeypatch.setenv("REGIONENUM_CACHE_DIR", str(tmp_path))
+    monkeypatch.setattr(policy, "config", SimpleNamespace(DISABLE_JIT=0))
+    before, sources, start = policy.ready_file(), policy._sources(), compiled.CompiledExplorer.start
+    changed = tmp_path / "changed.py"
+    changed.write_text("# other lines\n")
+
+    def edited_meanwhile(*arguments):
+        monkeypatch.setattr(policy, "_sources", lambda: [*sources, changed])
+        return start(*arguments)
+
+    monkeypatch.setattr(compiled.CompiledExplorer, "start", edited_meanwhile)
+    compiled.load_kernels.cache_clear()
+    compiled.load_kernels()
+    assert before.exists()
+    assert policy.ready_file() != before
+    assert not policy.are_on_disk()
 
 
 def test_statistics_of_all_fields_are_at_start():

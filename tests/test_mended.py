@@ -18,36 +18,42 @@ from tests.random_cells import seeds
 from tests.verdicts import doubts
 
 
-def found(network, domain):
-    return explore(CompiledEngine(), Problem.over(network, domain))
+def found(network, domain, exact=True):
+    return explore(CompiledEngine(), Problem.over(network, domain), exact=exact)
 
 
-def test_a_vertex_beyond_a_hyperplane_by_next_to_nothing():
+each_mode = pytest.mark.parametrize("exact", [True, False], ids=["exact", "believed"])
+
+
+@each_mode
+def test_a_vertex_beyond_a_hyperplane_by_next_to_nothing(exact):
     """The first hyperplane cuts the unit square; a vertex of the dictionary is beyond it by 2^-31 only."""
     first = np.array([[-(2.0**-10), 1.0], [1.0, 0.0]]), np.array([-(2.0**-31), 0.0]), Units.each([RELU, IDENTITY])
     network = chain(first, (np.array([[0.0, 1.0]]), np.array([2.0**-22]), Units.pointwise(RELU, 1)))
-    result = rn.enumerate_regions(network, Box(0.0, 1.0))
-    assert result.count == 2 or doubts(result)
+    result = rn.enumerate_regions(network, Box(0.0, 1.0), exact=exact)
+    assert result.count == 2 or (not exact and doubts(result))
     assert result.count != 4
 
 
-def test_a_function_that_is_nearly_constant_far_away():
+@each_mode
+def test_a_function_that_is_nearly_constant_far_away(exact):
     """x_1 + x_2 = 3.4e14 + 1.75 cuts the corner of a unit square, far from the origin; half the domain was lost."""
     network = relu_chain((np.ones((1, 2)), np.array([-(3.4e14 + 1.75)])), (np.ones((1, 1)), np.zeros(1)))
-    result = rn.enumerate_regions(network, Box(1.7e14, 1.7e14 + 1.0))
-    assert result.count == 2 or doubts(result)
+    result = rn.enumerate_regions(network, Box(1.7e14, 1.7e14 + 1.0), exact=exact)
+    assert result.count == 2 or (not exact and doubts(result))
 
 
 def test_a_row_below_its_noise_has_a_rank():
     """relu(x + 2^52) on [-1, 1] is x + 2^52, of rank 1."""
     network = relu_chain((np.ones((1, 1)), np.array([2.0**52])), (np.ones((1, 1)), np.zeros(1)))
-    result = found(network, Box(-1.0, 1.0))
+    result = found(network, Box(-1.0, 1.0), exact=False)
     assert result.statistics.cells[1].tolist() == [0, 1]
     assert not result.counters.doubtful_ranks
 
 
+@each_mode
 @pytest.mark.parametrize("last", [1.0, 3e-200])
-def test_units_that_overflow_or_underflow_are_never_wrong_without_a_doubt(last):
+def test_units_that_overflow_or_underflow_are_never_wrong_without_a_doubt(last, exact):
     """A copy of a unit too large to be pulled back was 0 without an error, and so was a product that underflows."""
     if last == 1.0:
         layers = (np.full((1, 2), 1e200), np.full(1, 1e200)), (np.array([[2.0**498], [1.0]]), np.zeros(2))
@@ -56,34 +62,39 @@ def test_units_that_overflow_or_underflow_are_never_wrong_without_a_doubt(last):
     n = len(layers[1][0])
     network = relu_chain(*layers, (np.ones((1, n)), np.zeros(1)))
     with np.errstate(over="ignore"):  # where kernels are not compiled
-        result = found(network, Box(0.0, 1.0))
+        result = found(network, Box(0.0, 1.0), exact)
     is_right = result.statistics.cells[1:].tolist() == [[0, 1, 0], [0, 1, 0]]
-    assert is_right or result.counters.doubtful or result.counters.doubtful_ranks
+    has_doubts = result.counters.doubtful or result.counters.doubtful_ranks
+    assert is_right if exact else is_right or has_doubts
+    assert not exact or not has_doubts
 
 
-def test_a_hyperplane_that_touches_a_corner_is_counted_as_doubtful():
+@each_mode
+def test_a_hyperplane_that_touches_a_corner_is_asked_or_counted_as_doubtful(exact):
     """x_1 + x_2 = 2 meets the unit square in a corner: nothing but exact arithmetic can tell."""
     network = relu_chain((np.ones((1, 2)), np.array([-2.0])), (np.ones((1, 1)), np.zeros(1)))
-    result = found(network, Box(0.0, 1.0))
+    result = found(network, Box(0.0, 1.0), exact)
     assert result.regions == 1
-    assert result.counters.doubtful == 1
+    assert (result.counters.doubtful, result.counters.resolved, result.counters.overturned) == (not exact, exact, 0)
 
 
-def test_doubts_while_a_cell_is_rebuilt_are_counted():
-    """A sliver between a row that is known well and one that is not; the doubt arises before the walk begins."""
+@each_mode
+@pytest.mark.parametrize("name", ["known", "sliver"])
+def test_no_doubt_arises_while_a_cell_is_rebuilt(name, exact):
+    """A sliver between a row that is known well and one that is not: that it is there was decided when it was split off."""
     first = np.array([[1.0], [1.0]]), np.array([2.0**30, 0.0])
     second = np.array([[1.0, 0.0], [0.0, 1.0]]), np.array([-(2.0**30) - 0.5, -0.5 - 1e-8])
     third = np.array([[1.0, 1.0]]), np.array([10.0])
     network = relu_chain(first, second, third, (np.ones((1, 1)), np.zeros(1)))
-    explorer = CompiledEngine().explorer(Problem.over(network, Box(0.0, 1.0)), Options())
-    sides = {"known": [1, 1, 1, 1], "sliver": [1, 1, 1, 0]}
-    for name, decided in sides.items():
-        subtree = Subtree(2, np.array([*decided, -1], np.int8), np.full(5, -1, np.int16), (4, 4), np.array([0.9]), 0)
-        explorer.start(subtree)
-        batch = explorer.step(1000)
-        assert explorer.finished
-        assert batch.statistics.cells[-1].sum() == 1
-        assert batch.counters.doubtful == (name == "sliver")
+    explorer = CompiledEngine().explorer(Problem.over(network, Box(0.0, 1.0)), Options(exact=exact))
+    decided, inside = {"known": ([1, 1, 1, 1], 0.9), "sliver": ([1, 1, 1, 0], 0.5 + 2**-28)}[name]
+    subtree = Subtree(2, np.array([*decided, -1], np.int8), np.full(5, -1, np.int16), (4, 4), np.array([inside]), 0)
+    explorer.start(subtree)
+    batch = explorer.step(1000)
+    assert explorer.finished
+    assert batch.statistics.cells[-1].sum() == 1
+    assert not batch.counters.doubtful
+    assert not batch.counters.resolved
 
 
 def tents(n, copies):
@@ -131,10 +142,11 @@ def test_a_maximum_that_is_broken_off_goes_on_where_it_was():
     assert tests < 60 * 60 + 200
 
 
+@each_mode
 @given(seed=seeds, dim=st.integers(3, 4))
 @settings(max_examples=6, deadline=None)
-def test_the_order_of_units_does_not_matter_to_old_dictionaries(seed, dim):
-    """Wide layers, in which dictionaries are pivoted hundreds of times; counts and ranks stay, or a doubt is counted."""
+def test_the_order_of_units_does_not_matter_to_old_dictionaries(exact, seed, dim):
+    """Wide layers, in which dictionaries are pivoted hundreds of times; counts and ranks stay, or a doubt may be counted."""
     rng = np.random.default_rng(seed)
     n = 40 if dim == 3 else 20
     # bundles of hyperplanes that nearly meet in points
@@ -145,8 +157,8 @@ def test_the_order_of_units_does_not_matter_to_old_dictionaries(seed, dim):
     results = []
     for order in (np.arange(n), rng.permutation(n)):
         network = relu_chain((normals[order], bias[order]), (second[0][:, order], second[1]), last)
-        results.append(found(network, Box(-1.0, 1.0)))
+        results.append(found(network, Box(-1.0, 1.0), exact))
     one, other = results
-    if not any(r.counters.doubtful or r.counters.doubtful_ranks for r in results):
+    if exact or not any(r.counters.doubtful or r.counters.doubtful_ranks for r in results):
         np.testing.assert_array_equal(one.statistics.cells, other.statistics.cells)
     assert one.counters.pivots > 500

@@ -19,7 +19,7 @@ from tests.exact_forms import Example, as_json, describe_domain, exact_form, rea
 from tests.exact_oracle import enumerate_exactly
 from tests.exploring import ENGINES
 from tests.oracles import exact_cells
-from tests.verdicts import Verdict, difference, judge, same
+from tests.verdicts import Verdict, assert_not_silent, assert_right, difference, judge, same
 
 DATA = Path(__file__).parent / "data"
 EXAMPLES = [*read_examples(DATA / "near_degenerate.json"), *read_examples(DATA / "found_hard.json")]
@@ -44,17 +44,12 @@ each_example = pytest.mark.parametrize("example", EXAMPLES, ids=lambda example: 
 
 @each_example
 def test_right_without_a_doubt(example: Example) -> None:
-    judgement = judge(example)
-    if judgement.verdict is not Verdict.RIGHT:
-        pytest.fail(difference(judgement, example.truth))
-    assert not judgement.doubts
+    assert_right(judge(example), example)
 
 
 @each_example
 def test_never_wrong_without_a_doubt(example: Example) -> None:
-    judgement = judge(example, exact=False)
-    if judgement.verdict is Verdict.WITHOUT_DOUBT:
-        pytest.fail(difference(judgement, example.truth))
+    assert_not_silent(judge(example, exact=False), example)
 
 
 @pytest.mark.parametrize(

@@ -17,7 +17,7 @@ from regionenum.engine.walk.certificate_kernel import (
 from regionenum.engine.walk.layer_kernel import (
     pull_back,
 )
-from regionenum.engine.walk.rank_kernel import layer_rank, order_units
+from regionenum.engine.walk.rank_kernel import _reaches, layer_rank, order_units
 from regionenum.network.layers import Layer, Network
 from regionenum.network.units import IDENTITY, RELU, Units
 from tests.line import chain
@@ -132,6 +132,71 @@ def test_the_noise_of_rows_counts_where_they_are_nearly_parallel():
     pull_back(tables, images, 1)
     rank, doubtful = layer_rank(tables.at, tables.units, images, ranks, 1, 2)
     assert rank == 1 or doubtful
+
+
+def test_doubts_are_remembered_with_the_rank():
+    """The same cell once more, and cells that differ in a late unit only."""
+    rows = np.array([[1.0, 1.0], [1.0, 1.0 + 2.0**-40], [0.0, 0.0]])
+    for spread, rank in ((0.0, 1), (2.0**-50, 1), (2.0**-30, 2)):
+        rows[1, 1] = 1.0 + spread
+        tables, images, ranks = prepare(relus(rows), Box(0, 1))
+        images.piece[:] = images.cut_side[:] = 1
+        ranks.order[:] = np.arange(3)
+        first = layer_rank(tables.at, tables.units, images, ranks, 0, 2)
+        assert first[0] == rank
+        assert (first[1] > 0) == (rank == 1)
+        assert layer_rank(tables.at, tables.units, images, ranks, 0, 2) == first
+        images.piece[2] = images.cut_side[2] = 0
+        assert layer_rank(tables.at, tables.units, images, ranks, 0, 2)[0] == rank
+        assert (layer_rank(tables.at, tables.units, images, ranks, 0, 2)[1] > 0) == (rank == 1)
+
+
+def reaches(weights, bound, domain):
+    """Whether the rows of the last of some layers, all of them passed on, are proved to have so large a rank."""
+    tables, images, ranks = prepare(relus(*weights), domain)
+    images.piece[:] = images.cut_side[:] = 1
+    last = len(weights) - 1
+    for layer in range(1, len(weights)):
+        pull_back(tables, images, layer)
+    return _reaches(tables.at, tables.units, images, ranks, last, bound)
+
+
+def test_an_order_of_rows_proves_what_is_clear():
+    assert reaches([np.eye(3)], 3, Box(0, 1))
+    assert not reaches([np.eye(3)[:2]], 3, Box(0, 1))
+    # in the order given, 2^-30 is lost in what the second row leaves of the first
+    rows = np.array([[1.0, 0.0, 0.0], [1.0, 2.0**-30, 0.0], [0.0, 1.0, 0.0], [0.0, 1.0, 1.0]])
+    assert reaches([rows], 3, Box(0, 1))
+    assert not reaches([rows[:3]], 3, Box(0, 1))
+
+
+@given(seed=seeds, dim=st.integers(2, 5))
+@settings(max_examples=150, deadline=None)
+def test_an_order_of_rows_proves_nothing_within_its_errors(seed, dim):
+    """Rows that depend on others, in numbers that round as they are orthogonalised."""
+    rng = np.random.default_rng(seed)
+    basis = rng.integers(-9, 10, (dim - 1, dim)) * 2.0 ** rng.integers(-8, 9, (dim - 1, 1)).astype(float)
+    basis[-1] = basis[0] + basis[-1] * 2.0 ** -rng.integers(0, 40)
+    rows = np.concatenate([basis, rng.integers(-5, 6, (2, dim - 1)) @ basis])
+    truth = len(pivots([[Fraction(v) for v in row] for row in rows.tolist()]))
+    for bound in range(truth + 1, dim + 1):
+        assert not reaches([rows[rng.permutation(len(rows))]], bound, Box(0, 1))
+
+
+@given(seed=seeds, dim=st.integers(2, 4))
+@settings(max_examples=60, deadline=None)
+def test_an_order_of_rows_proves_nothing_within_their_noise(seed, dim):
+    """Rows that are one but for the order in which they were summed."""
+    rng = np.random.default_rng(seed)
+    first = np.repeat(np.eye(dim), 4, axis=0)
+    weights = rng.standard_normal((dim - 1, 4 * dim))
+    order = np.arange(4 * dim).reshape(dim, 4)
+    same = weights[:, np.concatenate([rng.permutation(part) for part in order])]
+    # times a power of two of what is left when a large multiple is taken away
+    large = rng.standard_normal(4 * dim) * 2.0**20
+    nothing = large - large[np.concatenate([rng.permutation(part) for part in order])]
+    rows = np.concatenate([weights, same, nothing[None, :]])
+    assert not reaches([first, rows], dim, Box(0, 1))
 
 
 def test_units_are_ordered_by_when_they_are_decided():

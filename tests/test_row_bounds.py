@@ -9,7 +9,7 @@ import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
-from regionenum.domain import Box, WholeSpace
+from regionenum.domain import Box, Polytope, Slice, WholeSpace
 from regionenum.engine.interface import Problem
 from regionenum.engine.tables import CUT, ROW, UNIT, Tables, make_tables
 from regionenum.engine.walk.layer_kernel import (
@@ -161,6 +161,79 @@ def test_rows_are_within_their_bounds(family: str, seed: int) -> None:
         n_pieces = description.units.n_pieces
         units = slice(tables.at[layer, UNIT], tables.at[layer + 1, UNIT])
         images.piece[units] = rng.integers(0, n_pieces)
+
+
+def constraints(problem: Problem, domain: Polytope | Slice) -> list[Form]:
+    """The constraints of a domain as functions of y that are positive inside, exactly."""
+    chart = problem.chart
+    lower, width = (fractions(values) for values in chart.bounds)
+    columns = [fractions(column) for column in chart.directions.toarray().T]
+    origin = fractions(chart.origin)
+    # inputs as functions of y
+    inputs = [
+        [x + sum(map(Fraction.__mul__, row, lower)), *map(Fraction.__mul__, row, width)]
+        for x, row in zip(origin, zip(*columns, strict=True), strict=True)
+    ]
+    if isinstance(domain, Polytope):
+        normals, levels = [fractions(row) for row in np.asarray(domain.A)], fractions(domain.b)
+    else:
+        assert domain.within is not None
+        bounds = [fractions(side) for side in domain.within.bounds((len(origin),))]
+        normals = [
+            [Fraction(sign * (i == k)) for i in range(len(origin))] for sign in (1, -1) for k in range(len(origin))
+        ]
+        levels = [*bounds[1], *(-v for v in bounds[0])]
+    found = []
+    for normal, level in zip(normals, levels, strict=True):
+        row = [sum(map(Fraction.__mul__, normal, column), Fraction()) for column in zip(*inputs, strict=True)]
+        if any(row[1:]):
+            found.append([level - row[0], *(-v for v in row[1:])])
+    return found
+
+
+@BUDGET
+@given(seed=st.integers(0, 2**32 - 1), dim=st.integers(1, 3))
+def test_rows_of_slices_are_within_their_bounds(seed: int, dim: int) -> None:
+    """Along the axes, so that nothing is rounded but by the width of the slice."""
+    rng = np.random.default_rng(seed)
+    bounds = rng.standard_normal((2, dim))
+    domain = Slice(np.zeros(dim), np.eye(dim), within=Box(-np.abs(bounds[0]) - 0.1, np.abs(bounds[1]) + 0.1))
+    problem = Problem.over(chain((gaussians(rng, 3, dim), Units.pointwise(RELU, 3))), domain)
+    tables = make_tables(problem)
+    images, normal = make_images(tables), np.zeros(tables.dim)
+    for n, true in enumerate(first_rows(problem)):
+        constant = read_row(tables.at, images.image, 0, n, normal)
+        check(tables.one, constant, normal, (images.error_one[n], images.error_linear[n]), true)
+
+
+@pytest.mark.parametrize("kind", [Polytope, Slice])
+@BUDGET
+@given(seed=st.integers(0, 2**32 - 1), dim=st.integers(1, 3))
+def test_constraints_are_within_their_bounds(kind: type, seed: int, dim: int) -> None:
+    """Each row of a constraint is one of those of the domain, up to its bound anywhere in the cube."""
+    rng = np.random.default_rng(seed)
+    n = dim + int(rng.integers(0, 3))
+    lower = rng.standard_normal(n) * 2.0 ** rng.integers(0, 12)
+    box = Box(lower, lower + 1.0 + rng.random(n))
+    middle = (np.asarray(box.lower) + np.asarray(box.upper)) / 2
+    domain: Polytope | Slice
+    if kind is Polytope:
+        normals = rng.standard_normal((3, n))
+        domain = Polytope(normals, normals @ middle + rng.random(3), within=box)
+    else:
+        domain = Slice(middle + 0.1 * rng.random(n), rng.standard_normal((dim, n)), within=box)
+    network = chain((gaussians(rng, 2, n), Units.pointwise(RELU, 2)))
+    problem = Problem.over(network, domain)
+    tables = make_tables(problem)
+    true, images, normal = constraints(problem, domain), make_images(tables), np.zeros(tables.dim)
+    first = network.unit_layers[0].n_rows
+    for row in range(first, tables.at[1, ROW]):
+        constant = read_row(tables.at, images.image, 0, row, normal)
+        bound = Fraction(images.error_one[row]) + Fraction(images.error_linear[row])
+        values = [Fraction(constant), *map(Fraction, normal.tolist())]
+        nearest = min(sum(abs(a - b) for a, b in zip(values, form, strict=True)) for form in true)
+        # the sum of the coefficients' errors is what a value in the cube can be wrong by
+        assert nearest <= bound
 
 
 @BUDGET

@@ -1,15 +1,20 @@
 """Watching a run: `regionenum status`."""
 
+import errno
 import json
 import re
 from functools import partial
 
+import pytest
+
 import regionenum as rn
 from regionenum.cli import main
+from regionenum.engine.compiled import CompiledEngine
 from regionenum.enumeration import Enumeration, Settings, enumerate_regions, follow
 from regionenum.parallel import estimate as estimate_module
 from regionenum.parallel.stop import Stop
 from regionenum.results.run_directory import is_held
+from regionenum.results.writer import RunWriter
 from tests.runs import SMALL, found_some, slow_model, start, status, wait_until
 from tests.test_schema import BOX, NET
 
@@ -67,6 +72,55 @@ def test_status_afterwards(known, tmp_path, capsys, monkeypatch, short_steps):
     assert (found["state"], found["regions"], found["estimate"]["probes"]) == ("complete", expected.count, 0)
     (run / "status.json").unlink()
     assert status_of(capsys, run)["workers"] == []
+
+
+class FailsLater(CompiledEngine):
+    """Explores one step, then has a defect."""
+
+    def explorer(self, problem, options):
+        explorer = super().explorer(problem, options)
+        steps = iter([explorer.step])
+        explorer.step = lambda tests: next(steps, defect)(tests)  # type: ignore[method-assign]
+        return explorer
+
+
+def defect(tests):
+    raise ArithmeticError("a defect")
+
+
+def test_a_run_that_failed_says_why(known, tmp_path, capsys, short_steps):
+    run = tmp_path / "run"
+    with pytest.raises(ArithmeticError, match="a defect"):
+        follow(Enumeration(known[0], rn.Box(-3, 3), Settings(out=run, engine=FailsLater(), budget=SMALL)))
+    found = status_of(capsys, run)
+    assert (found["state"], found["stopped"], found["failed"]) == ("failed", "", "ArithmeticError: a defect")
+    assert main(["status", str(run)]) == 0
+    assert capsys.readouterr().out.startswith("failed: ArithmeticError: a defect; attempt 1\n")
+    # a reason to stop ends the next attempt
+    follow(Enumeration(known[0], rn.Box(-3, 3), Settings(out=run, resume=True), Stop(time_limit=0.0)))
+    found = status_of(capsys, run)
+    assert (found["state"], found["attempt"], found["failed"]) == ("stopped", 2, "")
+
+
+def test_a_failure_that_cannot_be_noted_hides_nothing(tmp_path, monkeypatch):
+    """The folder cannot be written any more: the error stays the one it was, with a note."""
+
+    def broken(*_, **__):
+        raise ArithmeticError("a defect")
+
+    def full(*_):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    enumeration = Enumeration(NET, BOX, Settings(out=tmp_path / "run"))
+    moments = enumeration.run()
+    monkeypatch.setattr("regionenum.enumeration.drive", broken)
+    monkeypatch.setattr(RunWriter, "commit", lambda *_: None)
+    (tmp_path / "run" / "manifest.json").write_text("{}")
+    monkeypatch.setattr("regionenum.results.manifest.write_atomically", full)
+    with pytest.raises(ArithmeticError, match="a defect") as caught:
+        next(moments)
+    assert "That the run failed could not be noted" in caught.value.__notes__[0]
+    assert "No space left" in caught.value.__notes__[0]
 
 
 def test_nothing_to_estimate_without_a_frontier(tmp_path, capsys):

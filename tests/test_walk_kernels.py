@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from regionenum.domain import Box, WholeSpace
 from regionenum.engine.compiled import CompiledEngine
-from regionenum.engine.counters import DOUBTFUL, DOUBTFUL_RANKS, TESTS
+from regionenum.engine.counters import DOUBTFUL_RANKS, TESTS
 from regionenum.engine.interface import Options, Problem
 from regionenum.engine.tables import UNIT, make_tables
 from regionenum.engine.walk import certificate_kernel as certificates
@@ -139,7 +139,8 @@ def test_a_layer_with_more_open_cuts_than_slots():
     parallel = np.stack([np.zeros(len(levels)), np.ones(len(levels))], axis=1)
     weight, bias = np.concatenate([pencil, parallel]), np.concatenate([np.zeros(len(slopes)), -(levels + 1.0)])
     network = chain((weight, bias, Units.pointwise(RELU, n)))
-    found = explore(CompiledEngine(), Problem.over(network, WholeSpace()))
+    # exact answers, of which there would be many at the apex, are not kept
+    found = explore(CompiledEngine(), Problem.over(network, WholeSpace()), exact=False)
     # each parallel line meets every line of the pencil in a point of its own
     assert found.regions == 2 * len(slopes) + len(levels) * (len(slopes) + 1)
     assert found.counters.reused > 0
@@ -260,7 +261,7 @@ def test_candidates_that_are_equal_on_a_cell_only_are_one_as_well():
     network = chain(
         (first, first_bias, Units.each(functions)), (second, np.tile(bias, 43)[:300], Units.maxima([np.arange(300)]))
     )
-    found = explore(CompiledEngine(), Problem.over(network, Box(-1.0, 1.0)))
+    found = explore(CompiledEngine(), Problem.over(network, Box(-1.0, 1.0)), exact=False)
     assert found.regions == 7
     assert found.counters.tests < 200
 
@@ -268,9 +269,10 @@ def test_candidates_that_are_equal_on_a_cell_only_are_one_as_well():
 # --- Subtrees
 
 
+@pytest.mark.parametrize("exact", [True, False], ids=["exact", "believed"])
 @given(seed=seeds, steps=st.integers(1, 40))
 @settings(max_examples=20, deadline=None)
-def test_subtrees_loaded_again_give_what_is_left(seed, steps):
+def test_subtrees_loaded_again_give_what_is_left(exact, seed, steps):
     """A walk that is broken off after some tests, and gone on with from the decisions of each subtree alone."""
     rng = np.random.default_rng(seed)
     network = chain(
@@ -279,8 +281,8 @@ def test_subtrees_loaded_again_give_what_is_left(seed, steps):
         (rng.normal(size=(3, 3)), rng.normal(size=3) / 2, Units.pointwise(STAIRS, 3)),
     )
     problem = Problem.over(network, Box(-1.0, 1.0))
-    whole = explore(CompiledEngine(), problem)
-    explorer = CompiledEngine().explorer(problem, Options())
+    whole = explore(CompiledEngine(), problem, exact=exact)
+    explorer = CompiledEngine().explorer(problem, Options(exact=exact))
     waiting, cells, doubts = [explorer.root], np.zeros_like(whole.statistics.cells), 0
     while waiting:
         explorer.start(waiting.pop())
@@ -289,5 +291,6 @@ def test_subtrees_loaded_again_give_what_is_left(seed, steps):
         doubts += batch.counters.doubtful + batch.counters.doubtful_ranks
         if not explorer.finished:
             waiting += explorer.rest().subtrees
-    assert doubts or whole.counters.doubtful or np.array_equal(cells[1:], whole.statistics.cells[1:])
-    assert DOUBTFUL != DOUBTFUL_RANKS
+    doubts += whole.counters.doubtful + whole.counters.doubtful_ranks
+    assert not (exact and doubts)
+    assert doubts or np.array_equal(cells[1:], whole.statistics.cells[1:])

@@ -2,6 +2,7 @@
 
 import multiprocessing
 import os
+import re
 import signal
 
 import pytest
@@ -10,6 +11,7 @@ import regionenum as rn
 from regionenum.cli import main
 from regionenum.engine.compiled import CompiledEngine
 from regionenum.enumeration import Enumeration, Settings, enumerate_regions, follow
+from regionenum.results.status import snapshot
 from tests.runs import SMALL, check_same
 
 
@@ -49,7 +51,7 @@ def suicide():
         (suicide, r"worker process \d+ on \S+ died \(exit code -9\)"),
     ],
 )
-def test_a_worker_that_fails_ends_the_run(known, tmp_path, action, pattern, short_steps):
+def test_a_worker_that_fails_ends_the_run(known, tmp_path, capsys, action, pattern, short_steps):
     network, _, expected = known
     run = tmp_path / "run"
     settings = Settings(record="regions", out=run, workers=2, engine=Failing(action), budget=SMALL)
@@ -59,8 +61,14 @@ def test_a_worker_that_fails_ends_the_run(known, tmp_path, action, pattern, shor
     assert not multiprocessing.active_children()
     stored = rn.open_run(run)
     assert not stored.complete
-    assert len(stored.regions) == stored.count < expected.count
+    moment = snapshot(run)
+    assert moment["state"] == "failed"
+    assert re.match("WorkerError: " + pattern, moment["failed"])
+    assert main(["status", str(run)]) == 0
+    # its first line
+    assert capsys.readouterr().out.splitlines()[0] == f"failed: {moment['failed'].splitlines()[0]}; attempt 1"
     check_same(enumerate_regions(network, rn.Box(-3, 3), record="regions", out=run, workers=2, resume=True), expected)
+    assert (snapshot(run)["state"], snapshot(run)["failed"]) == ("complete", "")
 
 
 def test_worker_errors_are_shown_whole(capsys, monkeypatch, known):

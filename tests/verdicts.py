@@ -72,6 +72,17 @@ def judge_result(result: Result, example: Example) -> Judgement:
     return Judgement(Verdict.WITH_DOUBT if n_doubts else Verdict.WITHOUT_DOUBT, n_doubts, found)
 
 
+def assert_right(judgement: Judgement, example: Example) -> None:
+    """Everything is right, and there was no doubt."""
+    assert judgement.verdict is Verdict.RIGHT, f"{difference(judgement, example.truth)}; {example.write()}"
+    assert not judgement.doubts
+
+
+def assert_not_silent(judgement: Judgement, example: Example) -> None:
+    """What is wrong has a doubt."""
+    assert judgement.verdict is not Verdict.WITHOUT_DOUBT, f"{difference(judgement, example.truth)}; {example.write()}"
+
+
 def same(found: Json, truth: Json) -> bool:
     """Whether count and statistics agree (a data file may say more of the truth)."""
     return all(found[key] == truth[key] for key in ("count", "layers"))

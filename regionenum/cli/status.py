@@ -70,6 +70,9 @@ def _lines(moment: dict[str, Any]) -> list[str]:
         state += f" on {moment['host']} (process {moment['pid']}), as of {elapsed(moment['status_age'])} ago"
     elif state == "stopped":
         state += f": {moment['stopped']}"
+    elif state == "failed":
+        # a worker's error goes on with a traceback
+        state += f": {moment['failed'].splitlines()[0]}"
     recent = "" if moment["recent_rate"] is None else f", {moment['recent_rate']:,.0f}/s in the last minute"
     lines = [
         f"{state}; attempt {moment['attempt']}",

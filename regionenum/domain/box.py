@@ -83,7 +83,7 @@ class Box:
             width = (upper - lower)[free]
         refuse_where(~np.isfinite(width), width, "box: the width of the box{at} overflows; use smaller bounds")
         directions = sp.csr_array((width, (free, np.arange(len(free)))), shape=(len(lower), len(free)))
-        return Chart(lower, directions)
+        return Chart(lower, directions, rounded=_rounds(upper[free], lower[free], width))
 
     def bounds(self, input_shape: tuple[int, ...]) -> tuple[Floats, Floats]:
         """The bounds as flat arrays (n_in,)."""
@@ -125,3 +125,11 @@ def refuse_where(where: npt.NDArray[np.bool_], values: Floats, sentence: str) ->
 def at_coordinate(index: tuple[int, ...]) -> str:
     """The words for an index, empty for a scalar."""
     return f" at coordinate {index[0] if len(index) == 1 else index}" if index else ""
+
+
+def _rounds(upper: Floats, lower: Floats, width: Floats) -> bool:
+    """Whether a width is not upper - lower exactly (Knuth's two-sum: width + what is lost is the difference)."""
+    with np.errstate(over="ignore", invalid="ignore"):
+        back = upper - width
+        lost = (upper - (width + back)) + (back - lower)
+    return bool((lost != 0.0).any() or not np.isfinite(lost).all())

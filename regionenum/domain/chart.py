@@ -30,6 +30,7 @@ class Chart:
     constraints : by default none
     centre : (d,) a point strictly inside; by default the middle of the cube, or 0
     whole : whether y is unbounded; there are no constraints then, and `lower` is 0
+    rounded : whether a side of the cube that bounds the domain is not where y = 1 is, because the width of a box was rounded
     """
 
     origin: Floats
@@ -39,6 +40,7 @@ class Chart:
     constraints: HalfSpaces | None = None
     centre: Floats | None = None
     whole: bool = False
+    rounded: bool = False
 
     @property
     def dim(self) -> int:

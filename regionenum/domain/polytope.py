@@ -92,7 +92,9 @@ class Polytope:
         if not (np.isfinite(reach).all() and np.isfinite(normal).all() and normal.any(axis=1).all()):
             raise InputError("polytope: products of A and the bounds of the box overflow; scale the inequalities")
         constraints = HalfSpaces(normal, level, (n_in + 4) * UNIT_ROUNDOFF * reach)
-        return Chart(base.origin, base.directions, constraints=constraints, centre=interior(constraints))
+        return Chart(
+            base.origin, base.directions, constraints=constraints, centre=interior(constraints), rounded=base.rounded
+        )
 
     def _bounding_box(self) -> Box:
         """A box with room around the polytope."""

@@ -15,8 +15,8 @@ import numpy as np
 
 from regionenum.domain import Box
 from regionenum.engine import policy
-from regionenum.engine.cells import ZERO
-from regionenum.engine.counters import DOUBTFUL, LPS, PIVOTS
+from regionenum.engine.cells import NEGATIVE, ZERO
+from regionenum.engine.counters import LPS, PIVOTS, TESTS
 from regionenum.engine.dictionary import layout as dictionary
 from regionenum.engine.dictionary import verbs as _verbs  # noqa: F401  (registers them)
 from regionenum.engine.interface import (
@@ -46,6 +46,7 @@ from regionenum.engine.walk.state import (
     CONTENT,
     CUTTING,
     FINISHED,
+    FIRST,
     FIRST_CELL,
     GAVE_UP,
     IS_EXACT,
@@ -105,6 +106,7 @@ class CompiledEngine:
 @cache
 def load_kernels() -> None:
     """Load the compiled kernels, once in a process; where they are not on disk yet, compile them first, for a minute."""
+    ready = policy.ready_file()
     if not (on_disk := policy.are_on_disk()):
         _log.warning("regionenum: compiling the kernels, once on this machine; this takes about a minute")
     layer = Layer("layer", np.ones((1, 1)), np.zeros(1), Units.pointwise(RELU, 1))
@@ -115,7 +117,7 @@ def load_kernels() -> None:
     if not on_disk:
         # a folder that others compiled for, and that cannot be written, only makes the next start slower
         with suppress(PermissionError):
-            policy.note_on_disk()
+            policy.note_on_disk(ready)
 
 
 class CompiledExplorer:
@@ -170,6 +172,7 @@ class CompiledExplorer:
             return
         counters = self._walk.tally.counters
         before, work = counters.copy(), self._cells.work.copy()
+        told = np.full(self._problem.depth, -1)
         self._load_domain()
         while True:
             status = load(
@@ -180,27 +183,34 @@ class CompiledExplorer:
                 self._with_constraints(subtree.sides),
                 subtree.winners,
                 subtree.witness,
+                told,
                 subtree.parent,
                 first_number,
                 self._first_constraint,
             )
-            if status != CELL_FULL:
+            if status == ASKED:
+                first = int(self._walk.questions.asked[OF_A_RANK, FIRST])
+                told[first] = self._rank_of(first)
+            elif status == CELL_FULL:
+                self._grow(status)
+            else:
                 break
-            self._grow(status)
-        # what it takes to rebuild a cell is no decision about the tree; that it was doubtful is
-        before[DOUBTFUL] = counters[DOUBTFUL]
+        # what it takes to rebuild a cell is no decision about the tree
         counters[...] = before
         self._cells.work[...] = work
         self._subtree, self._finished, self._first_number = subtree, False, first_number
 
     def step(self, tests: int) -> Batch:
         """Explore on, for about that many tests, or until the buffer of recorded rows is full."""
+        counters = self._walk.tally.counters
+        last = counters[TESTS] + tests
         while True:
             status = walk_tree(
                 self._tables,
                 self._walk,
                 self._cells,
-                tests,
+                # one at least, so that an answer is made use of
+                max(last - counters[TESTS], 1),
                 self._record == Record.REGIONS,
                 self._record == Record.TREE,
             )
@@ -243,14 +253,18 @@ class CompiledExplorer:
     def _referee(self) -> Referee:
         return Referee(self._problem)
 
+    def _rank_of(self, layer: int) -> int:
+        """Rank of the map to the output of a layer, on the present path."""
+        sides, winners = self._decided_before(layer + 1)
+        return self._referee.rank(Decided(layer, sides, winners, sides >= 0))
+
     def _answer(self) -> None:
         """Answer the walk's question."""
         walk, questions, at = self._walk, self._walk.questions, self._tables.at
         kind = questions.mode[KIND]
         f, first, second, third = map(int, questions.asked[kind])
         if kind == OF_A_RANK:
-            sides, winners = self._decided_before(first + 1)
-            questions.answer[kind, CONTENT] = self._referee.rank(Decided(first, sides, winners, sides >= 0))
+            questions.answer[kind, CONTENT] = self._rank_of(first)
             return
         layer, sides, winners, _ = self._decisions(int(walk.top[0]))
         matters, lines = np.zeros(len(sides), np.bool_), np.zeros(len(self._cells.lines), np.int64)
@@ -265,7 +279,9 @@ class CompiledExplorer:
             scan, listed = walk.groups.scan, walk.groups.listed
             losers = [int(k) for k in listed[: scan[AT]] if k != second] if scan[PHASE] == SPLITTING else []
             answer = self._referee.difference(cell, int(first - at[layer, UNIT]), second, third, losers, witness, sure)
-        questions.answer[kind, CONTENT] = ZERO if answer.side == Side.ZERO else answer.side
+        # at a breakpoint the lower piece is taken
+        zero = NEGATIVE if third < 0 else ZERO
+        questions.answer[kind, CONTENT] = zero if answer.side == Side.ZERO else answer.side
         questions.answer[kind, [SURE_BELOW, SURE_ABOVE]] = answer.sure
         questions.points[...] = answer.points
 

@@ -44,7 +44,7 @@ def _sources() -> list[Path]:
     return [*shared, *sorted(here.glob("dictionary/*.py")), *sorted(here.glob("walk/*.py"))]
 
 
-def _ready() -> Path:
+def ready_file() -> Path:
     """A file that exists once all kernels are on disk for these very files (numba asks for their times), and this CPU."""
     times = [path.stat().st_mtime for path in _sources()]
     target = (times, numba.__version__, sys.version_info[:3], get_host_cpu_name(), get_host_cpu_features().flatten())
@@ -53,12 +53,16 @@ def _ready() -> Path:
 
 def are_on_disk() -> bool:
     """Whether all kernels were compiled before, or need not be."""
-    return bool(config.DISABLE_JIT) or _ready().exists()
+    return bool(config.DISABLE_JIT) or ready_file().exists()
 
 
-def note_on_disk() -> None:
-    """Note that all kernels are on disk now."""
-    _ready().touch()
+def note_on_disk(ready: Path) -> None:
+    """Note that all kernels are on disk now, in the file that was theirs when compiling began.
+
+    Sources that changed meanwhile have another file, in a folder that need not exist: their kernels are not on disk.
+    """
+    ready.parent.mkdir(parents=True, exist_ok=True)
+    ready.touch()
 
 
 OPTIONS: dict[str, Any] = {

@@ -29,6 +29,7 @@ import numpy.typing as npt
 import scipy.sparse as sp
 
 from regionenum.domain.half_spaces import UNIT_ROUNDOFF as UNIT_ROUNDOFF
+from regionenum.engine.grids import Grid, grids_of
 from regionenum.engine.interface import Problem
 from regionenum.network.affine import DENSE_FROM
 from regionenum.network.layers import Layer
@@ -43,6 +44,8 @@ IMAGE = 4  # pulled-back rows: (dim + 1) * n_rows entries per layer
 WEIGHT = 5  # weight
 INPUT = 6  # column_ptr, of layers stored sparsely
 DENSE = 7  # not a start: 1 if the layer's weight is dense
+EXACT = 8  # not a start: 1 if nothing is rounded in the layer's rows, on any cell
+LOWEST = 9  # not a start: all numbers of such a layer are multiples of two to this power
 
 
 class UnitTables(NamedTuple):
@@ -93,7 +96,7 @@ class Tables(NamedTuple):
     free: int  # dimension d of the domain: the first coordinates, in which ranks are measured
     one: int  # line of the images that constants belong to
     depth: int
-    at: Ints  # (depth + 1, 8)
+    at: Ints  # (depth + 1, 10)
     units: UnitTables
     weights: WeightTables
     errors: ErrorTables
@@ -119,7 +122,8 @@ def make_tables(problem: Problem) -> Tables:
     n_rows = [layer.n_rows for layer in layers]
     n_rows[0] += n_constraints
     weight_at = _starts([0, *(len(w[0]) for w in packed)])
-    first, first_error = first_image(problem)
+    grids = grids_of(problem)
+    first, first_error = first_image(problem, grids[0])
     at = np.stack(
         [
             _starts(n_rows),
@@ -130,6 +134,8 @@ def make_tables(problem: Problem) -> Tables:
             weight_at,
             _starts([0, *(len(w[2]) for w in packed)]),
             np.array([1, *(int(w[1] is None) for w in packed), 0]),
+            np.array([*(int(grid.is_exact) for grid in grids), 0]),
+            np.array([*(grid.lowest if grid.is_exact else 0 for grid in grids), 0]),
         ],
         axis=1,
     ).astype(np.int64)
@@ -166,7 +172,7 @@ def make_tables(problem: Problem) -> Tables:
     )
 
 
-def first_image(problem: Problem) -> tuple[Floats, Floats]:
+def first_image(problem: Problem, grid: Grid) -> tuple[Floats, Floats]:
     """Rows of layer 0 as functions of z, (dim + 1, n_rows) with the constants first, and bounds (2, n_rows) of their errors.
 
     With the chart x = origin + D s, s = lower + width y, a row is W origin + b + (W D) lower + (W D) width y. A dot product
@@ -199,6 +205,8 @@ def first_image(problem: Problem) -> tuple[Floats, Floats]:
         if not (chart.origin.any() or lower.any()):
             error[0] = 0.0
         error += 2.0**-1000 * (error > 0)
+        if grid.is_exact:
+            error[...] = 0.0
     extra = chart.half_spaces
     if len(extra):
         image = np.concatenate([image, np.concatenate([extra.level[None, :], -extra.normal.T])], axis=1)

@@ -38,7 +38,6 @@ OPEN = -1
 Decisions = npt.NDArray[Any]
 
 T = TypeVar("T")
-
 KEPT = 512
 """Matrices that are kept; each layer of a path has two."""
 

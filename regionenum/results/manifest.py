@@ -45,6 +45,7 @@ class Manifest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     attempt : how often the run was started or resumed; part of the names of files, so that what a dead attempt left
         behind is never taken for this one's
     stopped : why the last attempt ended before the tree was exhausted, as far as it could say
+    failed : the error that ended the last attempt
     """
 
     format: int
@@ -61,6 +62,7 @@ class Manifest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     frontier: str = ""
     attempt: int = 1
     stopped: str = ""
+    failed: str = ""
 
     def write(self, directory: Path) -> None:
         """Replace the manifest of a directory."""

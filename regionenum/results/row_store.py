@@ -144,5 +144,8 @@ class MemorySink:
     def commit(self, totals: Totals, frontier: bytes = b"", stopped: str = "") -> None:
         """Nothing is written."""
 
+    def fail(self, reason: str) -> None:
+        """Nothing is written."""
+
     def close(self) -> None:
         """Nothing is held."""

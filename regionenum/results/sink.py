@@ -40,6 +40,10 @@ class Sink(Protocol):
         """Commit the totals, all rows added so far and what is left to explore, together."""
         ...
 
+    def fail(self, reason: str) -> None:
+        """Note, beside what was committed, that this attempt failed."""
+        ...
+
     def close(self) -> None:
         """Let go of what is held."""
         ...

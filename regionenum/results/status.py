@@ -148,8 +148,9 @@ def read_status(directory: Path) -> Status | None:
 def snapshot(directory: Path) -> dict[str, Any]:
     """The state of a run, of JSON types.
 
-    `state` is "complete", "running" (a process holds the lock), "stopped" (for the reason `stopped`), or "interrupted"
-    (killed or failed). What only a running coordinator knows is None in the other states.
+    `state` is "complete", "running" (a process holds the lock), "failed" (with the error `failed`), "stopped" (for the
+    reason `stopped`), or "interrupted" (killed, or ended by the keyboard). What only a running coordinator knows is None
+    in the other states.
 
     Raises
     ------
@@ -164,9 +165,6 @@ def snapshot(directory: Path) -> dict[str, Any]:
     if status is None or status.attempt != manifest.attempt:
         status = None
     running = held and not manifest.complete
-    state = (
-        "running" if running else "complete" if manifest.complete else "stopped" if manifest.stopped else "interrupted"
-    )
     cells = tuple(sum(layer) for layer in manifest.statistics["cells"])
     committed = cells[-1]
     # what was found after the last commit exists only as long as the run is running
@@ -174,8 +172,9 @@ def snapshot(directory: Path) -> dict[str, Any]:
     regions, seconds = (live.regions, live.seconds) if live else (committed, manifest.seconds)
     found = live.cells if live else cells[1:]
     return {
-        "state": state,
+        "state": "running" if running else _ended(manifest),
         "stopped": manifest.stopped,
+        "failed": manifest.failed,
         "attempt": manifest.attempt,
         "host": live and live.host,
         "pid": live and live.pid,
@@ -196,6 +195,15 @@ def snapshot(directory: Path) -> dict[str, Any]:
             "age": live and now - live.committed,
         },
     }
+
+
+def _ended(manifest: Manifest) -> str:
+    """How the last attempt of a run ended that is not running."""
+    if manifest.complete:
+        return "complete"
+    if manifest.failed:
+        return "failed"
+    return "stopped" if manifest.stopped else "interrupted"
 
 
 def _workers(status: Status | None) -> list[dict[str, Any]]:

@@ -174,7 +174,7 @@ class RunWriter:
         RowsInParts(directory / PARTS, manifest.parts, self._layout, self._subject.record).check()
         sweep(directory, manifest)
         mend_lines(directory / PROGRESS)
-        return msgspec.structs.replace(manifest, attempt=manifest.attempt + 1, stopped="")
+        return msgspec.structs.replace(manifest, attempt=manifest.attempt + 1, stopped="", failed="")
 
     @property
     def _prefix(self) -> str:
@@ -239,6 +239,14 @@ class RunWriter:
             if old.frontier and old.frontier != name:
                 (self._directory / old.frontier).unlink(missing_ok=True)
         self._write_progress(totals)
+
+    def fail(self, reason: str) -> None:
+        """Note in the manifest that this attempt failed; what it says was committed stays as it is."""
+        # without a first commit there is no run
+        if (self._directory / MANIFEST).is_file():
+            with disk_errors(self._directory):
+                self._manifest = msgspec.structs.replace(self._manifest, failed=reason)
+                self._manifest.write(self._directory)
 
     def close(self) -> None:
         """Let go of the directory."""

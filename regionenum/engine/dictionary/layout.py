@@ -63,9 +63,10 @@ LIKELY = 0
 """Entry of TODO: after DOUBTFUL what is likely."""
 
 # Of a line: the coefficients, zero up to a whole block, and behind them:
-CONSTANT, BOUND, LEVEL, PASSED, EXTRA = 0, 1, 2, 3, 4
+CONSTANT, BOUND, LEVEL, PASSED, COARSE, EXTRA = 0, 1, 2, 3, 4, 5
 """Every value of the function in the unit cube, computed as a dot product in any order, is within BOUND of the truth. LEVEL and
-PASSED are what `relate` said, but LEVEL is 1 higher, so that 0 is none."""
+PASSED are what `relate` said, but LEVEL is 1 higher, so that 0 is none.
+COARSE is 1 if nothing was rounded and all coefficients are multiples of 2^-20, after scaling."""
 
 
 LPS, PIVOTS, KEPT, SPAN = 0, 1, 2, 3

@@ -24,6 +24,7 @@ import numpy as np
 from regionenum.engine.dictionary.layout import (
     BLOCK,
     BOUND,
+    COARSE,
     COL_FLIP,
     COL_VAR,
     COLUMN,
@@ -51,6 +52,18 @@ from regionenum.engine.tables import UNIT_ROUNDOFF
 
 END = 1.0 - 2.0**-51
 """Coordinates beyond this are not believed to be in the cube: where the width of a domain was rounded, it may end before 1."""
+
+
+COARSEST, MOST = 2.0**20, 2.0**8
+"""COARSE lines have multiples of 1 / COARSEST as coefficients, and a constant of at most MOST."""
+STEPS, TOTAL = 2.0**12, 2.0**9
+"""Multipliers of coarse lines are rounded to multiples of 1 / STEPS, and may add up to TOTAL."""
+
+
+@inlined
+def _is_coarse(value):
+    """Whether a number is a multiple of 1 / COARSEST."""
+    return value * COARSEST == np.rint(value * COARSEST)
 
 
 @kernel
@@ -81,6 +94,10 @@ def scaled_line(line, constant, normal, error):
     size = abs(constant)
     for k in range(dim):
         size += abs(line[k])
+    coarse = error == 0.0 and abs(constant) <= MOST and -1000 < exponent < 1000 and _is_coarse(constant)
+    for k in range(dim):
+        coarse = coarse and _is_coarse(line[k])
+    line[pad + COARSE] = 1.0 if coarse else 0.0
     line[pad + CONSTANT] = constant
     line[pad + BOUND] = (error + (2 * dim + 16) * UNIT_ROUNDOFF * size + 2.0**-1000) * (1.0 + 2.0**-20)
 
@@ -163,7 +180,45 @@ def does_not_reach(table, label, lines, work, r, sign):
     top = constant + sum8(ups)
     if top + bound <= 0.0:
         return True
+    if top <= 1e-6 and _is_flush(table, label, lines, r, sign):
+        return True
     return label[SIZE, CONE] == 1 and top <= 1e-6 and _only_at_apex(table, label, lines, work, r, sign, bound)
+
+
+@kernel
+def _is_flush(table, label, lines, r, sign):
+    """Whether sign * row r is proved to be negative on the open cell, though 0 on its closure, by numbers that do not round.
+
+    The row and the lines with a multiplier are coarse, and the multipliers are made so: any l >= 0 will do. Then all
+    coefficients of f are multiples of 2^-32 and smaller than 2^10, its constant than 2^18, and so float64 has them, and the
+    bound of f over the cube, exactly, in any order. If that is at most 0, h <= -sum l_i g_i < 0 where all g_i > 0; if there is
+    no multiplier, h = f is not constant and at most 0 on the closed cube, hence negative in the open one.
+    """
+    dim, pad = label[SIZE, DIM], lines.shape[1] - EXTRA
+    line, f = lines[label[ROW_VAR, r] - dim], table[WORK]
+    if line[pad + COARSE] == 0.0:
+        return False
+    constant, total = sign * line[pad + CONSTANT], 0.0
+    for k in range(dim):
+        f[k] = sign * line[k]
+    for j in range(dim):
+        variable = label[COL_VAR, j]
+        multiplier = np.rint(-sign * table[COLUMN + j, r] * STEPS) / STEPS
+        if variable < dim or multiplier <= 0.0:
+            continue
+        line = lines[variable - dim]
+        total += multiplier
+        if line[pad + COARSE] == 0.0 or total > TOTAL:
+            return False
+        if label[COL_FLIP, j] == 1:
+            multiplier = -multiplier
+        constant += multiplier * line[pad + CONSTANT]
+        for k in range(dim):
+            f[k] += multiplier * line[k]
+    top = constant
+    for k in range(dim):
+        top += max(f[k], 0.0)
+    return top <= 0.0
 
 
 @kernel

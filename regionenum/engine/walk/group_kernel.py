@@ -32,7 +32,7 @@ from regionenum.engine.cells import add as add_row
 from regionenum.engine.counters import DOUBTFUL as DOUBTFUL_COUNT
 from regionenum.engine.counters import TESTS
 from regionenum.engine.policy import kernel
-from regionenum.engine.tables import GROUP, UNIT
+from regionenum.engine.tables import EXACT, GROUP, UNIT
 from regionenum.engine.walk.layer_kernel import (
     ALWAYS_ABOVE,
     ALWAYS_BELOW,
@@ -83,7 +83,7 @@ def _difference(tables, walk, layer, u, i, k):
     constant, error_one, error_linear = read_difference(
         tables.at, tables.one, walk.images, layer, row, other, walk.normal
     )
-    sign = sign_on_cube(tables.one, constant, walk.normal, error_one, error_linear)
+    sign = sign_on_cube(tables.one, constant, walk.normal, error_one, error_linear, tables.at[layer, EXACT])
     return sign, constant, error_one + error_linear
 
 

@@ -17,7 +17,7 @@ import numpy as np
 import numpy.typing as npt
 
 from regionenum.engine.policy import inlined, kernel
-from regionenum.engine.tables import CUT, DENSE, IMAGE, INPUT, ROW, UNIT, UNIT_ROUNDOFF, WEIGHT, Tables
+from regionenum.engine.tables import CUT, DENSE, EXACT, IMAGE, INPUT, ROW, UNIT, UNIT_ROUNDOFF, WEIGHT, Tables
 from regionenum.network.units import Floats, Ints
 
 TINY = 2.0**-1000
@@ -94,7 +94,7 @@ def pull_back(tables, images, layer):
     where E_u = |slope_u| error_u + (K + 4) u A_u (Higham, section 3.1; the spare in K + 4 covers second order terms). The
     same holds for the coefficient on line `one` and for the sum of the others separately. The bound itself is a sum of K + 1
     products, which errs by less than a share of 2^-20, and by LEAST for each product that underflows. A row that copies
-    one unit has the error of that alone.
+    one unit has the error of that alone. In a layer in which nothing is rounded (`engine/grids.py`) all bounds are 0.
     """
     dim, one, at, units, image = tables.dim, tables.one, tables.at, tables.units, images.image
     before = layer - 1
@@ -103,7 +103,7 @@ def pull_back(tables, images, layer):
     bias = tables.weights.bias[at[layer, ROW] : at[layer + 1, ROW]]
     bound_one = images.error_one[at[layer, ROW] : at[layer + 1, ROW]]
     bound_linear = images.error_linear[at[layer, ROW] : at[layer + 1, ROW]]
-    terms = 0
+    terms, is_exact = 0, at[layer, EXACT] == 1
     for u in range(at[before, UNIT], at[layer, UNIT]):
         row, slope, intercept = branch(units, images, u)
         if slope != 0.0 or intercept != 0.0:
@@ -114,12 +114,15 @@ def pull_back(tables, images, layer):
     constants = image[target + one * n_rows : target + (one + 1) * n_rows]
     for n in range(n_rows):
         constants[n] = bias[n]
-        bound_one[n] = gamma * abs(bias[n]) if terms > 0 else 0.0
+        bound_one[n] = gamma * abs(bias[n]) if terms > 0 and not is_exact else 0.0
         bound_linear[n] = 0.0
     hopeless, least_one, least_linear = False, 0.0, 0.0
     for u in range(at[before, UNIT], at[layer, UNIT]):
         row, slope, intercept = branch(units, images, u)
         if slope == 0.0 and intercept == 0.0:
+            continue
+        if is_exact:
+            _add_unit(at, tables.weights, image, dim, one, layer, u - at[before, UNIT], row, slope, intercept)
             continue
         size_one, size_linear = _sizes(image[source:], n_before, dim, one, row, slope, intercept)
         if size_one + size_linear > tables.errors.limit[layer]:
@@ -136,6 +139,8 @@ def pull_back(tables, images, layer):
         if error_linear > 0.0:
             least_linear = terms * LEAST
             _add_error(at, tables.weights, layer, unit, error_linear, bound_linear)
+    if is_exact:
+        return
     for n in range(n_rows):
         if tables.errors.reads[at[layer, ROW] + n] == 1:
             bound_one[n] = HOPELESS if hopeless else bound_one[n] * SPARE + least_one
@@ -240,10 +245,10 @@ def read_cut(at, one, cuts, images, layer, c, normal):
     if value != 0.0:
         if one == 0:
             constant -= value
-            error_one += UNIT_ROUNDOFF * abs(constant)
         else:
             normal[one - 1] -= value
-            error_one += UNIT_ROUNDOFF * abs(normal[one - 1])
+        if at[layer, EXACT] == 0:
+            error_one += UNIT_ROUNDOFF * abs(constant if one == 0 else normal[one - 1])
     return constant, error_one, error_linear
 
 
@@ -264,6 +269,8 @@ def read_difference(at, one, images, layer, row, other, normal):
             size_one = abs(normal[k])
         else:
             size_linear += abs(normal[k])
+    if at[layer, EXACT] == 1:
+        return constant, 0.0, 0.0
     row += at[layer, ROW]
     other += at[layer, ROW]
     error_one = images.error_one[row] + images.error_one[other] + UNIT_ROUNDOFF * size_one
@@ -277,9 +284,10 @@ is exactly 0; its slope cannot be told from 0, nor its sign."""
 
 
 @inlined
-def sign_on_cube(one, constant, normal, error_one, error_linear):
+def sign_on_cube(one, constant, normal, error_one, error_linear, is_exact):
     """Sign of a function in the open unit cube, where that needs no cell: one of the constants above.
 
+    is_exact : whether the row belongs to a layer in which nothing is rounded, so that sums of its coefficients are not either.
     In the whole space the coefficient of t is the function's value where nothing else is: t is positive inside.
     """
     slope, low, high = 0.0, constant, constant
@@ -298,6 +306,11 @@ def sign_on_cube(one, constant, normal, error_one, error_linear):
             return ALWAYS_ABOVE if level > 0.0 else ALWAYS_BELOW
         return FLAT
     error = error_one + error_linear
+    if is_exact == 1 and error == 0.0:
+        # not constant: where it is 0 on the closed cube at most, it is not in the open one
+        if low >= 0.0:
+            return ALWAYS_ABOVE
+        return ALWAYS_BELOW if high <= 0.0 else STEEP
     # the sum, and the end of the domain, which may be a rounding away from 1
     error += (normal.shape[0] + 4) * UNIT_ROUNDOFF * (abs(constant) + (high - low))
     if low - error > 0.0:

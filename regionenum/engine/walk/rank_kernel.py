@@ -11,18 +11,21 @@ Only the domain's own coordinates count, the first `free` of a row.
 
 from __future__ import annotations
 
+import math
 from typing import NamedTuple
 
 import numpy as np
 
 from regionenum.engine.policy import kernel
-from regionenum.engine.tables import CUT, ROW, UNIT, UNIT_ROUNDOFF, Tables
+from regionenum.engine.tables import CUT, EXACT, LOWEST, ROW, UNIT, UNIT_ROUNDOFF, Tables
 from regionenum.engine.walk.certificate_kernel import DECIDED_AT_ENTRY
 from regionenum.engine.walk.layer_kernel import branch, norm, read_row
 from regionenum.network.units import Floats, Ints
 
 RANK_TOL = 1e-10
 """What is doubtful is taken to be dependent if the part outside the span is no larger than this share of the row."""
+LARGEST = 1 << 30
+"""Integers up to this are multiplied and subtracted without overflow."""
 MARGIN = 4.0
 """How many times its error bound the part outside the span must be, to prove independence."""
 
@@ -44,6 +47,7 @@ class Ranks(NamedTuple):
     last: Floats  # (free, free) scratch: an orthonormal basis
     rest: Floats  # (largest layer, free) scratch: what is left of each row
     error: Floats  # (largest layer,) scratch: its error
+    whole: Ints  # (largest layer, free) scratch: rows of integers
 
 
 def make_ranks(tables: Tables) -> Ranks:
@@ -59,6 +63,7 @@ def make_ranks(tables: Tables) -> Ranks:
         last=np.zeros((tables.free, tables.free)),
         rest=np.zeros((int(np.diff(tables.at[:, UNIT]).max(initial=1)), tables.free)),
         error=np.zeros(int(np.diff(tables.at[:, UNIT]).max(initial=1))),
+        whole=np.zeros((int(np.diff(tables.at[:, UNIT]).max(initial=1)), tables.free), np.int64),
     )
 
 
@@ -132,7 +137,63 @@ def layer_rank(at, units, images, ranks, layer, bound):
     doubts = doubts_in + (doubts_out if rank < bound else 0)
     if doubts > 0 and _reaches(at, units, images, ranks, layer, bound):
         return bound, 0
+    if doubts > 0 and at[layer, EXACT] == 1:
+        found = _integer_rank(at, units, images, ranks, layer)
+        if found >= 0:
+            return found, 0
     return rank, doubts
+
+
+@kernel
+def _integer_rank(at, units, images, ranks, layer):
+    """Rank of the rows of a layer in which nothing is rounded, by elimination in integers; -1 if these get too large."""
+    whole, normal, n = ranks.whole, ranks.normal, 0
+    dim, scale = normal.shape[0], math.ldexp(1.0, -int(at[layer, LOWEST]))
+    for u in range(at[layer, UNIT], at[layer + 1, UNIT]):
+        row, slope, _ = branch(units, images, u)
+        if slope == 0.0:
+            continue
+        read_row(at, images.image, layer, row, normal)
+        for k in range(dim):
+            whole[n, k] = np.int64(normal[k] * scale)
+        if _made_coprime(whole[n]):
+            n += 1
+    rank = 0
+    for column in range(dim):
+        place = -1
+        for i in range(rank, n):
+            if whole[i, column] != 0:
+                place = i
+                break
+        if place < 0:
+            continue
+        for k in range(dim):
+            whole[rank, k], whole[place, k] = whole[place, k], whole[rank, k]
+        for i in range(rank + 1, n):
+            a, b = whole[rank, column], whole[i, column]
+            if b == 0:
+                continue
+            for k in range(dim):
+                if max(abs(whole[i, k]), abs(whole[rank, k])) > LARGEST or max(abs(a), abs(b)) > LARGEST:
+                    return -1
+                whole[i, k] = a * whole[i, k] - b * whole[rank, k]
+            _made_coprime(whole[i])
+        rank += 1
+    return rank
+
+
+@kernel
+def _made_coprime(row):
+    """Divide a row of integers by what divides all of them; False if they are all 0."""
+    divisor = np.int64(0)
+    for k in range(row.shape[0]):
+        other = abs(row[k])
+        while other != 0:
+            divisor, other = other, divisor % other
+    if divisor > 1:
+        for k in range(row.shape[0]):
+            row[k] //= divisor
+    return divisor != 0
 
 
 @kernel

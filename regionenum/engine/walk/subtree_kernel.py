@@ -29,7 +29,7 @@ from regionenum.engine.cells import (
 )
 from regionenum.engine.cells import add as add_row
 from regionenum.engine.policy import kernel
-from regionenum.engine.tables import CUT, UNIT
+from regionenum.engine.tables import CUT, EXACT, UNIT
 from regionenum.engine.walk.group_kernel import IDLE
 from regionenum.engine.walk.layer_kernel import (
     FLAT,
@@ -41,6 +41,7 @@ from regionenum.engine.walk.layer_kernel import (
     scale_normal,
     sign_on_cube,
 )
+from regionenum.engine.walk.question_kernel import ask, asks
 from regionenum.engine.walk.rank_kernel import layer_rank, order_units
 from regionenum.engine.walk.span_kernel import relate_rows
 from regionenum.engine.walk.state import (
@@ -57,6 +58,7 @@ from regionenum.engine.walk.state import (
     NO_ANSWER,
     NOTHING,
     NUMBER,
+    OF_A_RANK,
     OPEN,
     PHASE,
     RANK,
@@ -84,7 +86,7 @@ def _impose_cut(tables, walk, cells, f, layer, c, side):
     """Restrict cell f to a side of a cut."""
     decide(tables.cuts, walk.images.cut_side, walk.images.piece, c, side)
     constant, error_one, error_linear = read_cut(tables.at, tables.one, tables.cuts, walk.images, layer, c, walk.normal)
-    sign = sign_on_cube(tables.one, constant, walk.normal, error_one, error_linear)
+    sign = sign_on_cube(tables.one, constant, walk.normal, error_one, error_linear, tables.at[layer, EXACT])
     if sign not in (STEEP, FLAT):
         return None
     if side == 0:
@@ -105,7 +107,7 @@ def _impose_winner(tables, walk, cells, f, layer, u, winner):
         constant, error_one, error_linear = read_difference(
             tables.at, tables.one, walk.images, layer, row, other, walk.normal
         )
-        sign = sign_on_cube(tables.one, constant, walk.normal, error_one, error_linear)
+        sign = sign_on_cube(tables.one, constant, walk.normal, error_one, error_linear, tables.at[layer, EXACT])
         if sign not in (STEEP, FLAT):
             continue
         _impose(tables, walk, cells, f, add_row(cells, f, NEW_LINE, constant, walk.normal, error_one + error_linear))
@@ -127,13 +129,14 @@ def load_domain(tables, walk, cells, first_constraint):
 
 
 @kernel
-def load(tables, walk, cells, layer, sides, winners, point, parent, first_number, first_constraint):
+def load(tables, walk, cells, layer, sides, winners, point, told, parent, first_number, first_constraint):
     """Make the cell FIRST_CELL the one of a subtree, and the walk ready to explore it.
 
-    FINISHED or CELL_FULL (make room, load again).
+    FINISHED, CELL_FULL (make room, load again), or ASKED about the rank of a layer (write it to `told`, load again).
 
     layer, sides, winners, parent : see `interface.Subtree`, but with the domain's constraints among the sides. point : its
-    witness, or nothing. first_number : number of the first cell found.
+    witness, or nothing. told : (depth,) the ranks of layers that were asked for, and -1. first_number : number of the first
+    cell found.
     """
     path, at = walk.tally.path, tables.at
     copy(cells, DOMAIN_CELL, FIRST_CELL)
@@ -169,7 +172,12 @@ def load(tables, walk, cells, layer, sides, winners, point, parent, first_number
                 walk.given_winner[u] = 1
         if k < layer:
             order_units(at, tables.units, walk.certificates.slot, walk.ranks, k)
-            path[RANK, k + 1], _ = layer_rank(at, tables.units, walk.images, walk.ranks, k, path[RANK, k])
+            rank, doubtful = layer_rank(at, tables.units, walk.images, walk.ranks, k, path[RANK, k])
+            if doubtful > 0 and asks(walk.questions):
+                if told[k] < 0:
+                    return ask(walk.questions, OF_A_RANK, 0, k, 0, 0, rank)
+                rank = told[k]
+            path[RANK, k + 1] = rank
     path[NUMBER, layer] = parent
     path[ISSUED, 0] = first_number
     walk.stack[FIRST_CELL, LAYER] = layer

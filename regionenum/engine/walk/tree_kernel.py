@@ -38,7 +38,7 @@ from regionenum.engine.cells import add as add_row
 from regionenum.engine.counters import DOUBTFUL as DOUBTFUL_COUNT
 from regionenum.engine.counters import REUSED, TESTS
 from regionenum.engine.policy import inlined, kernel
-from regionenum.engine.tables import CUT, GROUP, UNIT
+from regionenum.engine.tables import CUT, EXACT, GROUP, UNIT
 from regionenum.engine.walk.certificate_kernel import forget, give_slot, implied, learn
 from regionenum.engine.walk.group_kernel import decide_groups
 from regionenum.engine.walk.layer_kernel import (
@@ -146,7 +146,7 @@ def _fill(tables, walk, cells, f, last_test):
         r = -1
         outcome = answer_about(questions, OF_A_ROW, f, c, 0, -1)
         if outcome == NO_ANSWER:
-            sign = sign_on_cube(one, constant, normal, error_one, error_linear)
+            sign = sign_on_cube(one, constant, normal, error_one, error_linear, at[layer, EXACT])
             if sign == FLAT:
                 # As good as constant on the cell: the sign at the witness is likely to be that of all of it.
                 guess = POSITIVE if _at_witness(tables, walk, cells, f, constant) > 0.0 else NEGATIVE
