@@ -1,8 +1,8 @@
 """An independent check of what a run found: that its regions exist, and that there are no others.
 
 The tree of cells is rebuilt from the patterns alone. A *node* is a part C of a cell after the layers so far, and the set S of
-recorded regions in it. The root is the domain with all of them, and what is proved is this: every region of the network that meets C is
-in S. At a node
+recorded regions in it. The root is the domain with all of them, and what is proved is this: every region of the network that
+meets C is in S. At a node
 
 1.  a cut on whose side all of S agree is proved not to cut C, or to be 0 all over it (then the lower piece is right);
 2.  a maximum that one candidate wins in all of S is proved to be nowhere less than any other on C;
@@ -11,8 +11,8 @@ in S. At a node
 4.  if S agrees throughout the layer, C is a cell of it: its rank is computed, and the next layer begins. After the last one, S
     is one region, C is its cell, and its witness is evaluated.
 
-So the regions in S are all there are in C, and by induction those of the root are all there are. Nothing of an engine is used, and
-nothing is rounded: forms are rows of integers (`rows.py`), cells are cones (`cells.py`).
+So the regions in S are all there are in C, and by induction those of the root are all there are. Nothing of an engine is used,
+and nothing is rounded: forms are rows of integers (`rows.py`), cells are cones (`checked_cell.py`).
 """
 
 from __future__ import annotations
@@ -22,13 +22,13 @@ from dataclasses import dataclass, field, fields, replace
 
 import numpy as np
 
-from regionenum.exact.cells import MOST_GENERATORS, OpenCell
+from regionenum.exact.checked_cell import MOST_GENERATORS, CheckedCell
 from regionenum.exact.claim import Claim, RefutedError, Rows
 from regionenum.exact.cone import EmptyConeError
 from regionenum.exact.domains import ExactDomain
 from regionenum.exact.dyadic import Row
 from regionenum.exact.layer_forms import FormMaker, LayerForms
-from regionenum.exact.witnesses import Nearest, known
+from regionenum.exact.witnesses import Nearest, beyond, known
 from regionenum.network.units import Ints
 
 
@@ -74,7 +74,7 @@ class Node:
 
     layer: int
     regions: Ints
-    cell: OpenCell
+    cell: CheckedCell
     forms: tuple[LayerForms, ...]
     rank: int
     open_cuts: tuple[int, ...] = ()
@@ -118,7 +118,7 @@ class Checker:
         """
         if not len(self.claim.regions):
             raise RefutedError("there are no regions, but the domain has an interior")
-        cell = OpenCell.of(self.domain, self.most_generators)
+        cell = CheckedCell.of(self.domain, self.most_generators)
         return Node(0, np.arange(len(self.claim.regions)), cell, (), self.domain.dim)
 
     def at(self, address: Sequence[int]) -> Node:
@@ -272,7 +272,9 @@ class Checker:
 
     def _check_lowest(self, node: Node, u: int, winner: int) -> None:
         if winner not in node.forms[-1].candidates[u]:
-            raise RefutedError(f"{self._place(node, u)}: candidate {winner} is the same function as a lower one, which wins")
+            raise RefutedError(
+                f"{self._place(node, u)}: candidate {winner} is the same function as a lower one, which wins"
+            )
 
     def _hints(self, node: Node) -> list[Row]:
         """Points that are likely to be in the cell."""
@@ -288,7 +290,7 @@ class Checker:
 
     # What does ---------------------------------------------------------------------------------------------------------------
 
-    def _split(self, node: Node, c: int, pieces: np.ndarray) -> list[tuple[Ints, OpenCell]]:
+    def _split(self, node: Node, c: int, pieces: np.ndarray) -> list[tuple[Ints, CheckedCell]]:
         """The parts of a node on the two sides of a cut."""
         plan, form = node.forms[-1].plan, node.forms[-1].cuts[c]
         u, number = plan.cut_unit[c], plan.cut_number[c]
@@ -303,7 +305,7 @@ class Checker:
             found.append((regions, cell))
         return found
 
-    def _split_by_winner(self, node: Node, u: int, pieces: np.ndarray) -> list[tuple[Ints, OpenCell]]:
+    def _split_by_winner(self, node: Node, u: int, pieces: np.ndarray) -> list[tuple[Ints, CheckedCell]]:
         """The parts of a node in which one candidate is the largest."""
         winners = np.unique(pieces[:, u]).tolist()
         for i in winners:
@@ -317,15 +319,17 @@ class Checker:
             regions = node.regions[pieces[:, u] == i]
             cell = self._where_largest(node, u, i, [k for k in winners if k != i])
             if cell is None:
-                raise RefutedError(f"{self._place(node, u, regions)}: candidate {i} wins nowhere: there is no such region")
+                raise RefutedError(
+                    f"{self._place(node, u, regions)}: candidate {i} wins nowhere: there is no such region"
+                )
             found.append((regions, cell))
         return found
 
     def _where_largest(
-        self, node: Node, u: int, i: int, others: Sequence[int], cell: OpenCell | None = None
-    ) -> OpenCell | None:
+        self, node: Node, u: int, i: int, others: Sequence[int], cell: CheckedCell | None = None
+    ) -> CheckedCell | None:
         """The part where candidate i exceeds others; None if it is known to be empty."""
-        found: OpenCell | None = cell or node.cell
+        found: CheckedCell | None = cell or node.cell
         for k in others:
             if found is None:
                 return None
@@ -367,7 +371,9 @@ class Checker:
                     self.claim.tree.rows.ranks[row, : k + 1].tolist()
                     != self.claim.regions.ranks[node.regions[0], : k + 1].tolist()
                 ):
-                    raise RefutedError(f"row {row} of the tree: its ranks are not those of its regions, {rank} at the end")
+                    raise RefutedError(
+                        f"row {row} of the tree: its ranks are not those of its regions, {rank} at the end"
+                    )
                 self._check_witness(f"row {row} of the tree", self.claim.tree.rows, row, node)
         return Node(k + 1, node.regions, node.cell, node.forms, rank)
 
@@ -391,11 +397,10 @@ class Checker:
             point = self._nearest.point(rows.witness[i])
             if point is None:
                 raise RefutedError(f"{name}: its witness is outside of the domain: it leaves an input that is fixed")
-        for block in self.domain.blocks:
-            for value, label in zip(block.values(point), block.labels, strict=True):
-                if value <= 0:
-                    where = "outside of the domain" if value < 0 else "on the boundary of the domain"
-                    raise RefutedError(f"{name}: its witness is {where}, constraint {label[1]}")
+        out = beyond(self.domain, point)
+        if out is not None:
+            where = "outside of" if out[1] else "on the boundary of"
+            raise RefutedError(f"{name}: its witness is {where} the domain, constraint {out[0]}")
         for forms in node.forms:
             pieces = rows.pieces[i, self._at[forms.layer] : self._at[forms.layer + 1]].tolist()
             misplaced = forms.misplaced(pieces, point)

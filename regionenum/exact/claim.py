@@ -43,7 +43,7 @@ class Rows:
 
 
 @dataclass(frozen=True)
-class InnerCells:
+class TreeRows:
     """The cells of all unit layers, regions included, where the tree was recorded.
 
     Attributes
@@ -72,7 +72,7 @@ class Claim:
     network: Network
     regions: Rows
     statistics: Mapping[str, Ints]
-    tree: InnerCells | None = None
+    tree: TreeRows | None = None
 
     @cached_property
     def unit_at(self) -> list[int]:
@@ -184,7 +184,9 @@ class Claim:
                     raise RefutedError(f"row {i} of the tree: its pattern goes beyond its layer")
                 named[cell] = prefix
             if expected:
-                raise RefutedError(f"the tree misses {len(expected)} cells of layer `{self.network.unit_layers[k].name}`")
+                raise RefutedError(
+                    f"the tree misses {len(expected)} cells of layer `{self.network.unit_layers[k].name}`"
+                )
             parents = named
         if (tree.layer < 0).any() or (tree.layer >= len(self.unit_at) - 1).any():
             raise RefutedError("the tree has cells of layers that the network does not have")

@@ -8,7 +8,7 @@ a linear program. Over few coordinates that is much the fastest proof there is; 
 A form f with both signs on the rays splits the cone. Of each part, the rays are those of the cone on its side, and one on
 the face between each two neighbours p and q with f(p) > 0 > f(q): f(p) q - f(q) p (Motzkin, Raiffa, Thompson and Thrall 1953).
 Two rays are neighbours if no third is 0 on all forms on which both are (Fukuda and Prodon, Double description method revisited,
-1996, proposition 7). Where f is not 0 on some line l, that line becomes a ray, and all others are moved along l to where f is 0.
+1996, proposition 7). Where f is not 0 on some line l, that becomes a ray, and all others are moved along l to where f is 0.
 """
 
 from __future__ import annotations

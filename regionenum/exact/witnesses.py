@@ -62,6 +62,15 @@ class Nearest:
         return primitive([*(fmpz(values[j]) * up_x for j in self._selected), fmpz(1) << -least])
 
 
+def beyond(domain: ExactDomain, point: Row) -> tuple[int, int] | None:
+    """The first constraint of a domain that a point does not fulfil strictly: (its number, sign there); None if all are."""
+    for block in domain.blocks:
+        for value, label in zip(block.values(point), block.labels, strict=True):
+            if value <= 0:
+                return label[1], -int(value < 0)
+    return None
+
+
 def known(witness: Floats) -> bool:
     """Whether there is one."""
     return bool(np.isfinite(witness).all())

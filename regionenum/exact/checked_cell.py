@@ -21,7 +21,7 @@ MOST_COORDINATES = 8
 """Coordinates of a domain up to which generators are tried."""
 
 
-class OpenCell:
+class CheckedCell:
     """A cell of a domain: the points where some forms are positive.
 
     Parameters
@@ -38,7 +38,7 @@ class OpenCell:
         self._forms, self._labels = list(forms), list(labels)
 
     @classmethod
-    def of(cls, domain: ExactDomain, most: int = MOST_GENERATORS) -> OpenCell:
+    def of(cls, domain: ExactDomain, most: int = MOST_GENERATORS) -> CheckedCell:
         """The domain itself.
 
         Raises
@@ -89,7 +89,7 @@ class OpenCell:
                 return 1
         return None
 
-    def part(self, form: Row, label: Label) -> OpenCell | None:
+    def part(self, form: Row, label: Label) -> CheckedCell | None:
         """The part where a form is positive; None if it is known to be empty."""
         generators = self.generators
         if generators is not None:
@@ -98,7 +98,7 @@ class OpenCell:
                 return None
             if len(generators) > MOST_GENERATORS:
                 generators = None
-        return OpenCell(self.domain, [*self._forms, form], [*self._labels, label], generators)
+        return CheckedCell(self.domain, [*self._forms, form], [*self._labels, label], generators)
 
     def inside(self, hints: Sequence[Row] = ()) -> Row | None:
         """A point of the cell; None if it is empty."""
