@@ -72,8 +72,8 @@ class Certificate:
         if self.sampled is None:
             return f"certified: {self.regions:,} regions, complete; {proofs}"
         return (
-            f"sampled: {self.sampled:,} of {self.regions:,} regions exist, with these ranks, and every decision on the paths to "
-            f"them is right; that the others exist, and that none is missing elsewhere, is not proved; {proofs}"
+            f"sampled: {self.sampled:,} of {self.regions:,} regions exist, with these ranks, and every decision on the paths "
+            f"to them is right; that the others exist, and that none is missing elsewhere, is not proved; {proofs}"
         )
 
     def to_dict(self) -> dict[str, Any]:

@@ -127,7 +127,7 @@ class Claim:
         ------
         RefutedError
         """
-        found = self._statistics(dim)
+        found = self.counted(dim)
         names = ["input", *(layer.name for layer in self.network.unit_layers)]
         for name, claimed in self.statistics.items():
             wrong = np.argwhere(found[name] != claimed)
@@ -138,7 +138,7 @@ class Claim:
                     f"say {found[name][k, rank]}"
                 )
 
-    def _statistics(self, dim: int) -> dict[str, Ints]:
+    def counted(self, dim: int) -> dict[str, Ints]:
         """As of patterns and ranks: cells, children, max_children, unsplit by layer and rank."""
         depth = len(self.unit_at) - 1
         found = {name: np.zeros((depth + 1, dim + 1), np.int64) for name in STATISTICS}

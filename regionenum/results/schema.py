@@ -195,7 +195,7 @@ class Layout:
 
 
 def in_schema(table: pa.Table, schema: pa.Schema) -> pa.Table:
-    """A table that was read as one of a schema: arrow names the entries of lists otherwise, and casts no list that may be null."""
+    """A table that was read as one of a schema: arrow renames the entries of lists, and casts no list that may be null."""
     columns = []
     for field in schema:
         column = table.column(field.name)
