@@ -2,12 +2,13 @@ import dataclasses
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from regionenum.domain import Box
 from regionenum.engine.interface import Cells, Problem, Record
 from regionenum.results import schema
-from regionenum.results.schema import COLUMNS, Layout
+from regionenum.results.schema import COLUMNS, Layout, fixed_array
 from tests.line import relu_chain
 
 NET = relu_chain(([[1.0], [-1.0], [2.0]], [0, 0, 1.0]), ([[1.0, -1, 1], [0.0, 1, -2]], [0, 0.5]), ([[1.0, 1]], [0]))
@@ -38,7 +39,7 @@ def test_schema_of_each_level():
     assert tree.field("pattern").type == pa.binary(1)
     assert tree.field("ranks").type.list_size == 2
     assert tree.metadata[b"regionenum.format"] == b"1"
-    assert not any(field.nullable for field in tree)
+    assert [field.name for field in tree if field.nullable] == ["witness"]
 
 
 def test_the_documentation_names_every_column():
@@ -74,3 +75,15 @@ def test_tables_that_break_the_dictionary():
     nulls = table.set_column(2, "parent", pa.array([None, 1], pa.int64()))
     with pytest.raises(ValueError, match="`parent` has 1 nulls"):
         layout.check(nulls, Record.TREE)
+
+
+def test_a_witness_that_is_not_inside_is_null(tmp_path):
+    layout = Layout.of(Problem.over(NET, BOX))
+    cells, inputs = some_cells(3), np.array([[1.0], [np.nan], [3.0]])
+    table = layout.table(cells, inputs, Record.REGIONS, np.array([True, False, True]))
+    pq.write_table(table, tmp_path / "part.parquet")
+    for found in (table, pq.read_table(tmp_path / "part.parquet")):
+        layout.check(found, Record.REGIONS)
+        assert found.column("witness").to_pylist() == [[1.0], None, [3.0]]
+        assert np.array_equal(fixed_array(found.column("witness")), inputs, equal_nan=True)
+        assert np.array_equal(fixed_array(found.column("witness").slice(1)), inputs[1:], equal_nan=True)

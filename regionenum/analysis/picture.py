@@ -108,11 +108,11 @@ def picture(found: Findings, fill: Fill | str = Fill.REGION, layer: int | str | 
 
 
 def chart_of(found: Findings) -> Chart:
-    """The coordinates of a result's domain; of a whole space those of a cube that holds the witness of every region."""
+    """The coordinates of a result's domain; of a whole space those of a cube that holds every witness."""
     chart = found.subject.problem.chart
     if not chart.whole:
         return chart
-    x = fixed_array(found.regions.column("witness"))
+    x = fixed_array(found.regions.column("witness").drop_null())
     y = np.linalg.lstsq(chart.directions.toarray(), (x - chart.origin).T, rcond=None)[0]
     reach = WINDOW * max(1.0, float(np.abs(y).max(initial=0.0)))
     half = np.full(chart.dim, reach)

@@ -8,7 +8,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import TextIO
+from typing import Any, TextIO
 
 from rich.console import Console
 from rich.live import Live
@@ -42,35 +42,35 @@ def elapsed(seconds: float) -> str:
 
 
 @contextmanager
-def progress_display(stream: TextIO) -> Iterator[Callable[[Progress], None]]:
-    """A callback that shows progress on a stream, in the way that suits it."""
+def progress_display(stream: TextIO, line: Callable[[Any], str] = progress_line) -> Iterator[Callable[[Any], None]]:
+    """A callback that shows progress on a stream, in the way that suits it; `line` puts it into words."""
     if not stream.isatty():
-        yield _Lines(stream)
+        yield _Lines(stream, line)
         return
     # refreshed by `show` alone: a thread would wake up inside the compiled kernels' time
     with Live(console=Console(file=stream), auto_refresh=False, transient=True) as live:
-        yield _Block(live)
+        yield _Block(live, line)
 
 
 class _Lines:
-    def __init__(self, stream: TextIO) -> None:
-        self._stream, self._last = stream, time.monotonic()
+    def __init__(self, stream: TextIO, line: Callable[[Any], str]) -> None:
+        self._stream, self._last, self._line = stream, time.monotonic(), line
 
-    def __call__(self, progress: Progress) -> None:
+    def __call__(self, progress: Any) -> None:
         now = time.monotonic()
         if now - self._last >= LINE_SECONDS:
-            print(progress_line(progress), file=self._stream, flush=True)
+            print(self._line(progress), file=self._stream, flush=True)
             self._last = now
 
 
 class _Block:
     _SECONDS = 0.2
 
-    def __init__(self, live: Live) -> None:
-        self._live, self._last = live, 0.0
+    def __init__(self, live: Live, line: Callable[[Any], str]) -> None:
+        self._live, self._last, self._line = live, 0.0, line
 
-    def __call__(self, progress: Progress) -> None:
+    def __call__(self, progress: Any) -> None:
         now = time.monotonic()
         if now - self._last >= self._SECONDS:
-            self._live.update(Text(progress_line(progress)), refresh=True)
+            self._live.update(Text(self._line(progress)), refresh=True)
             self._last = now

@@ -70,7 +70,7 @@ class ProcessExecutor:
     """
 
     def __init__(self, make_runner: MakeRunner, workers: int) -> None:
-        context = _context()
+        context = process_context()
         # whatever an engine needs is made ready once, before any worker looks for it; forked workers have it loaded
         make_runner()
         self.workers = Workers(dict.fromkeys(range(workers), AHEAD))
@@ -190,7 +190,7 @@ def _receive(pipe: Connection, tasks: queue.SimpleQueue[Task], recalled: set[int
     os._exit(1)
 
 
-def _context() -> BaseContext:
+def process_context() -> BaseContext:
     """Fork while this process has one thread (workers then share the loaded kernels), start afresh otherwise."""
     if "fork" in multiprocessing.get_all_start_methods() and threading.active_count() == 1:
         return multiprocessing.get_context("fork")

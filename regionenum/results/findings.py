@@ -16,7 +16,7 @@ from regionenum.exact.maps import MapDigests, distinct
 from regionenum.results.patterns import Packing
 from regionenum.results.progress import Totals
 from regionenum.results.row_store import RecordedRows
-from regionenum.results.schema import Layout, fixed_array
+from regionenum.results.schema import Layout, fixed_array, in_schema
 from regionenum.results.subject import Subject
 
 _DIGEST_ROWS = 1 << 16
@@ -177,4 +177,4 @@ class Findings:
 
     def _concatenated(self, record: Record, tables: list[pa.Table]) -> pa.Table:
         schema = Layout.of(self.subject.problem).schema(record)
-        return pa.concat_tables([schema.empty_table(), *(table.cast(schema) for table in tables)])
+        return pa.concat_tables([schema.empty_table(), *(in_schema(table, schema) for table in tables)])

@@ -4,16 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Protocol
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
 from regionenum.choices import Record
 from regionenum.engine.interface import Cells, Problem
 from regionenum.errors import InputError
+from regionenum.exact.domains import ExactDomain
+from regionenum.exact.inside import Inside
 from regionenum.files import write_atomically
+from regionenum.network.units import Floats
 from regionenum.results.manifest import Part
 from regionenum.results.progress import Totals
 from regionenum.results.run_directory import disk_errors
@@ -43,12 +48,26 @@ class RowStore:
     def store(self, cells: list[Cells], task: int) -> pa.Table | Part:
         """Put the cells of a task away."""
         layout = Layout.of(self.problem)
-        tables = [layout.table(c, self.problem.chart.to_input(c.witness), self.record) for c in cells]
+        tables = []
+        for found in cells:
+            inputs = self._inputs(found)
+            tables.append(layout.table(found, inputs, self.record, self._inside(found.layer, found.pieces, inputs)))
         table = pa.concat_tables(tables)
         if self.parts is None or table.num_rows < OWN_PART_ROWS:
             return table
         with disk_errors(self.parts.parent):
             return write_part(self.parts, f"{self.prefix}-task{task:08d}.parquet", table)
+
+    def _inputs(self, cells: Cells) -> Floats:
+        """The witnesses as inputs; far out in the whole space not finite."""
+        with np.errstate(over="ignore", invalid="ignore"):
+            return self.problem.chart.to_input(cells.witness)
+
+    @cached_property
+    def _inside(self) -> Inside:
+        problem = self.problem
+        exact = ExactDomain.of(problem.domain, problem.chart, problem.network.input_shape)
+        return Inside(problem.network, problem.domain, exact)
 
 
 def write_part(folder: Path, name: str, table: pa.Table) -> Part:

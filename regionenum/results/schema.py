@@ -39,6 +39,7 @@ class Column:
     unit: str
     meaning: str
     records: tuple[Record, ...] = (Record.REGIONS, Record.TREE)
+    nullable: bool = False
 
 
 COLUMNS = (
@@ -93,7 +94,9 @@ COLUMNS = (
         "fixed_size_list<float64>",
         "n_in",
         "input",
-        "a point strictly inside the cell, in input coordinates",
+        "a point strictly inside the cell, in input coordinates, as exact numbers (in a slice: the point of the slice nearest "
+        "to them); null where no such point of float64 numbers was found",
+        nullable=True,
     ),
 )
 """All columns, in the order in which they are written."""
@@ -122,7 +125,7 @@ class Layout:
 
     def schema(self, record: Record) -> pa.Schema:
         """The arrow schema at a level of recording; its metadata holds the format version."""
-        fields = [pa.field(c.name, c.of_type(self), nullable=False) for c in COLUMNS if record in c.records]
+        fields = [pa.field(c.name, c.of_type(self), nullable=c.nullable) for c in COLUMNS if record in c.records]
         return pa.schema(fields, metadata={"regionenum.format": str(FORMAT_VERSION), "regionenum.record": str(record)})
 
     @cached_property
@@ -130,12 +133,15 @@ class Layout:
         """Bytes of one row in memory, at most."""
         return self.packing.n_bytes + 2 * len(self.rank_bounds) + 8 * self.n_in + 18
 
-    def table(self, cells: Cells, inputs: Floats, record: Record) -> pa.Table:
+    def table(
+        self, cells: Cells, inputs: Floats, record: Record, inside: npt.NDArray[np.bool_] | None = None
+    ) -> pa.Table:
         """The table of recorded cells, checked.
 
         Parameters
         ----------
         inputs : (n, n_in) the witnesses in input coordinates
+        inside : (n,) whether each is strictly inside its cell; by default all are. Those that are not are written as null.
 
         Raises
         ------
@@ -143,6 +149,8 @@ class Layout:
             If the cells break the dictionary: an engine is at fault, not the user.
         """
         schema = self.schema(record)
+        outside = np.zeros(len(cells), np.bool_) if inside is None else ~inside
+        inputs = np.where(outside[:, None], 0.0, inputs)
         ranks = cells.ranks if len(self.rank_bounds) else np.zeros((len(cells), 1), np.uint16)
         values: dict[str, Callable[[Any], Any]] = {
             "layer": lambda _: pa.array(cells.layer, pa.int16()),
@@ -152,7 +160,7 @@ class Layout:
             "ranks": lambda kind: pa.FixedSizeListArray.from_arrays(
                 pa.array(ranks.reshape(-1), pa.uint16()), type=kind
             ),
-            "witness": lambda kind: pa.FixedSizeListArray.from_arrays(pa.array(inputs.reshape(-1)), type=kind),
+            "witness": lambda kind: _lists(inputs, outside, kind),
         }
         table = pa.table([values[field.name](field.type) for field in schema], schema=schema)
         self.check(table, record)
@@ -173,17 +181,35 @@ class Layout:
             column = table.column(field.name)
             if column.type != field.type:
                 raise ValueError(f"column `{field.name}` has type {column.type}, expected {field.type}")
-            if column.null_count:
+            if column.null_count and not field.nullable:
                 raise ValueError(f"column `{field.name}` has {column.null_count} nulls, expected none")
         bounds = self.rank_bounds if len(self.rank_bounds) else np.zeros(1, np.int64)
         if np.any(fixed_array(table.column("ranks")) > bounds):
             raise ValueError(f"column `ranks` is above the largest possible ranks {bounds.tolist()}")
-        if not np.isfinite(fixed_array(table.column("witness"))).all():
+        if not np.isfinite(fixed_array(table.column("witness").drop_null())).all():
             raise ValueError("column `witness` holds a value that is not finite")
         if record is Record.TREE:
             layer = table.column("layer").to_numpy()
             if np.any(layer < -1) or np.any(layer >= max(1, len(self.rank_bounds))):
                 raise ValueError(f"column `layer` is outside -1..{len(self.rank_bounds) - 1}")
+
+
+def in_schema(table: pa.Table, schema: pa.Schema) -> pa.Table:
+    """A table that was read as one of a schema: arrow renames the entries of lists, and casts no list that may be null."""
+    columns = []
+    for field in schema:
+        column = table.column(field.name)
+        if field.nullable:
+            outside = np.asarray(column.is_null().to_numpy(), np.bool_)
+            column = _lists(np.where(outside[:, None], 0.0, fixed_array(column)), outside, field.type)
+        else:
+            column = column.cast(field.type)
+        columns.append(column)
+    return pa.table(columns, schema=schema)
+
+
+def _lists(values: Floats, is_null: npt.NDArray[np.bool_], kind: Any) -> pa.Array:
+    return pa.FixedSizeListArray.from_arrays(pa.array(values.reshape(-1)), type=kind, mask=pa.array(is_null))
 
 
 def check_metadata(schema: pa.Schema, place: str) -> None:
@@ -197,7 +223,7 @@ def check_metadata(schema: pa.Schema, place: str) -> None:
 
 
 def fixed_array(column: pa.ChunkedArray) -> npt.NDArray[Any]:
-    """The (n, width) values of a column of fixed-size lists or fixed-size binaries."""
+    """The (n, width) values of a column of fixed-size lists or fixed-size binaries; rows of NaN where a list is null."""
     width = column.type.byte_width if pa.types.is_fixed_size_binary(column.type) else column.type.list_size
     parts = [_fixed_chunk(chunk, width) for chunk in column.chunks]
     dtype = np.uint8 if pa.types.is_fixed_size_binary(column.type) else column.type.value_type.to_pandas_dtype()
@@ -208,7 +234,13 @@ def _fixed_chunk(chunk: pa.Array, width: int) -> npt.NDArray[Any]:
     if pa.types.is_fixed_size_binary(chunk.type):
         values = np.frombuffer(chunk.buffers()[1] or b"", np.uint8)
         return values[chunk.offset * width : (chunk.offset + len(chunk)) * width].reshape(len(chunk), width)
-    return np.asarray(chunk.flatten().to_numpy(zero_copy_only=False)).reshape(len(chunk), width)
+    if not chunk.null_count:
+        return np.asarray(chunk.flatten().to_numpy(zero_copy_only=False)).reshape(len(chunk), width)
+    # flattening leaves out what is null
+    present = ~np.asarray(chunk.is_null().to_numpy(zero_copy_only=False))
+    values = np.full((len(chunk), width), np.nan)
+    values[present] = _fixed_chunk(chunk.drop_null(), width)
+    return values
 
 
 def _fixed_binary(packed: npt.NDArray[np.uint8], kind: Any) -> pa.Array:
