@@ -98,15 +98,15 @@ DICTIONARY_MUTANTS: tuple[Mutant, ...] = (
     Mutant(
         "all rows that touch a cone touch it at the apex alone",
         f"{DICTIONARY}/proof_kernel.py",
-        "top <= 1e-6 and _only_at_apex(table, label, lines, r, sign, bound)",
+        "top <= 1e-6 and _only_at_apex(table, label, lines, work, r, sign, bound)",
         "top <= 1e-6",
         CONE,
     ),
     Mutant(
         "bounds are no part of the residual at the apex",
         f"{DICTIONARY}/proof_kernel.py",
-        "    residual = bound\n",
-        "    residual = 0.0\n",
+        "all_in_span, residual = 0, level > 0.0, bound\n",
+        "all_in_span, residual = 0, level > 0.0, 0.0\n",
         CONE,
     ),
     Mutant(
@@ -161,15 +161,15 @@ DICTIONARY_MUTANTS: tuple[Mutant, ...] = (
     Mutant(
         "the least multiplier at the apex is that of the last column",
         f"{DICTIONARY}/proof_kernel.py",
-        "        least = min(least, -sign * table[COLUMN + j, r])",
-        "        least = -sign * table[COLUMN + j, r]",
+        "            least = min(least, multiplier)",
+        "            least = multiplier",
         APEX,
     ),
     Mutant(
         "the multiplier of t is left out at the apex",
         f"{DICTIONARY}/proof_kernel.py",
-        "            table[WORK, dim - 1] -= sign * table[COLUMN + j, r]\n",
-        "            table[WORK, dim - 1] -= 0.0\n",
+        "            table[WORK, dim - 1] += multiplier\n",
+        "            table[WORK, dim - 1] += 0.0\n",
         APEX,
     ),
     Mutant(

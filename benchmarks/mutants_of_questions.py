@@ -304,8 +304,8 @@ QUESTION_MUTANTS: tuple[Mutant, ...] = (
     Mutant(
         "a rank is that of the layer before",
         f"{ENGINE}/questions.py",
-        "        return rank(self._rows.linear(*cell))",
-        "        return rank(self._rows.linear(max(cell.layer - 1, 0), *cell[1:]))",
+        "        return rank(self._rows.linear(*cell[:3]))",
+        "        return rank(self._rows.linear(max(cell.layer - 1, 0), *cell[1:3]))",
         REFEREE,
     ),
     Mutant(
