@@ -45,7 +45,8 @@ def test_floating_point_proves_only_what_is_true(case):
         return
     random = np.random.default_rng(seed)
     known = np.isfinite(rows.witness).all(axis=1)
-    witness = np.where(known[:, None], rows.witness, 0.0)
+    witness = rows.witness.copy()
+    witness[~known] = 0.0
     # the witnesses, those of others, and what is next to them
     others = witness[random.permutation(len(witness))]
     points: list[np.ndarray] = [witness, others, np.nextafter(witness, others), (witness + others) / 2]
