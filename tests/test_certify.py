@@ -14,14 +14,16 @@ import regionenum as rn
 from regionenum.certification import certify
 from regionenum.choices import Record
 from regionenum.cli import main
-from regionenum.domain import Box, Polytope, Slice, WholeSpace
+from regionenum.domain import Box, Domain, Polytope, Slice, WholeSpace
 from regionenum.engine import questions
 from regionenum.engine.interface import Cells, Problem, Statistics
 from regionenum.errors import InputError
+from regionenum.exact import predicates
 from regionenum.exact.checker import Checker
 from regionenum.exact.claim import Claim, RefutedError, Rows
 from regionenum.exact.domains import ExactDomain
 from regionenum.exact.predicates import Side
+from regionenum.network.layers import Network
 from regionenum.network.storage import load_npz, save_npz
 from regionenum.network.units import RELU, Units
 from regionenum.results.claimed import claim_of
@@ -73,14 +75,14 @@ def duplicates():
     )
 
 
-HONEST = {
+HONEST: dict[str, tuple[Network, Domain]] = {
     "box": (random_chain(0, 2, 6, 5, 1), Box(-1, 1)),
     "box of four": (random_chain(1, 4, 4, 3, 1), Box(-1, 1)),
     "fixed input": (random_chain(2, 3, 6, 4, 1), Box([-1, 0.5, -1], [1, 0.5, 1])),
     "rounded width": (random_chain(3, 2, 5, 4, 1), Box(-0.1, 1e17)),
     "whole": (random_chain(4, 2, 5, 4, 1), WholeSpace()),
     "whole, of smaller rank": (random_chain(5, 5, 2, 4, 3, 1), WholeSpace()),
-    "polytope": (random_chain(6, 2, 6, 4, 1), Polytope([[1.0, 1], [-1, 2], [0, -1]], [1.0, 1, 1])),
+    "polytope": (random_chain(6, 2, 6, 4, 1), Polytope(np.array([[1.0, 1], [-1, 2], [0, -1]]), [1.0, 1, 1])),
     "polytope in a box": (random_chain(7, 2, 6, 4, 1), Polytope([[1.0, 1]], [0.3], within=Box(-1, 1))),
     "slice": (random_chain(8, 4, 6, 4, 1), Slice([0.1] * 4, [[1, 0.3, 0, 1], [0, 1, -1, 0.7]], within=Box(-1, 1))),
     "slice, whole": (random_chain(9, 4, 5, 3, 1), Slice([0.1] * 4, [[1, 0.3, 0, 1], [0, 1, -1, 0.7]])),
@@ -146,7 +148,7 @@ def test_an_engine_that_answers_wrongly_is_found(monkeypatch):
         example.network,
         160,
     )
-    honest = questions.side
+    honest = predicates.side
 
     def sabotaged(cone, form, hint=None):
         found = honest(cone, form, hint)

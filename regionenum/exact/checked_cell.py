@@ -10,7 +10,7 @@ from functools import cached_property
 
 from regionenum.exact.cone import Cone, EmptyConeError, Forms, Label
 from regionenum.exact.domains import ExactDomain
-from regionenum.exact.dyadic import Row
+from regionenum.exact.dyadic import Row, primitive
 from regionenum.exact.generators import Generators
 from regionenum.exact.predicates import Hint, Side, interior, side
 
@@ -76,6 +76,7 @@ class CheckedCell:
         return [self._sign(form, hints) for form in forms]
 
     def _sign(self, form: Row, hints: Sequence[Row]) -> int | None:
+        form = primitive(form)
         for known in self._forms:
             # rows that are proportional cut once
             if form == known:
@@ -91,6 +92,7 @@ class CheckedCell:
 
     def part(self, form: Row, label: Label) -> CheckedCell | None:
         """The part where a form is positive; None if it is known to be empty."""
+        form = primitive(form)
         generators = self.generators
         if generators is not None:
             generators = generators.part(form, 1)

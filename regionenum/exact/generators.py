@@ -57,7 +57,8 @@ class Generators:
             return []
         columns = [*self.rays, *self.lines]
         table = (fmpz_mat(list(forms)) * fmpz_mat(columns).transpose()).tolist()
-        return [_sign(row[: len(self.rays)], row[len(self.rays) :]) for row in table]
+        n = len(self.rays)
+        return [_sign(row[:n], row[n:]) for row in table]
 
     def part(self, form: Row, sign: int) -> Generators | None:
         """The part where sign form >= 0; None if it has no interior.
@@ -115,7 +116,5 @@ class Generators:
 def _sign(at_rays: Row, at_lines: Row) -> int | None:
     if any(at_lines):
         return None
-    above, below = any(value > 0 for value in at_rays), any(value < 0 for value in at_rays)
-    if above and below:
-        return None
-    return 1 if above else -1
+    above = max(at_rays) > 0
+    return None if above and min(at_rays) < 0 else 1 if above else -1

@@ -12,7 +12,7 @@ import numpy.typing as npt
 from flint import fmpz_mat, nmod_mat
 
 from regionenum.exact.domains import ExactDomain
-from regionenum.exact.dyadic import Row, primitive
+from regionenum.exact.dyadic import Row
 from regionenum.exact.rows import OPEN, PulledBack
 from regionenum.network.layers import Layer, Network
 from regionenum.network.units import MAXIMUM
@@ -59,7 +59,7 @@ class LayerForms:
     Attributes
     ----------
     rows : all rows of the layer, over one power of two
-    cuts : rows minus breakpoints, primitive
+    cuts : rows minus breakpoints, each over some power of two
     candidates : for each maximum, by unit, the lowest candidate of each function
     rank : of the map to the outputs of the layer before, or more
     """
@@ -72,9 +72,9 @@ class LayerForms:
     rank: int
 
     def difference(self, u: int, first: int, second: int) -> Row:
-        """Candidate `first` of a maximum minus another, primitive."""
+        """Candidate `first` of a maximum minus another."""
         members = self.plan.members[u]
-        return primitive([a - b for a, b in zip(self.rows[members[first]], self.rows[members[second]], strict=True)])
+        return [a - b for a, b in zip(self.rows[members[first]], self.rows[members[second]], strict=True)]
 
     def rank_of(self, pieces: list[int]) -> int:
         """Rank of the map to the outputs of the layer, on a cell of these pieces.
@@ -87,14 +87,20 @@ class LayerForms:
                 used[members[piece]] = None
             elif plan.slopes[function][piece]:
                 used[members[0]] = None
-        rows = [self.rows[i][:-1] for i in used]
-        rows = [row for row in rows if any(row)]
+        reduced = self._residues
+        rows = [i for i in used if reduced[i] is not None]
         most = min(len(rows), self.rank)
-        if not most:
-            return 0
-        entries = [int(value % _PRIME) for row in rows for value in row]
-        reduced = int(nmod_mat(len(rows), len(rows[0]), entries, _PRIME).rank())
-        return reduced if reduced == most else int(fmpz_mat(rows).rank())
+        # a few rows are likely to do
+        for some in (rows[: 2 * most], rows):
+            entries = [value for i in some for value in reduced[i] or ()]
+            if not most or int(nmod_mat(len(some), len(entries) // len(some), entries, _PRIME).rank()) == most:
+                return most
+        return int(fmpz_mat([self.rows[i][:-1] for i in rows]).rank())
+
+    @cached_property
+    def _residues(self) -> list[list[int] | None]:
+        """The linear parts of the rows modulo a prime; None where they are 0."""
+        return [[int(value % _PRIME) for value in row[:-1]] if any(row[:-1]) else None for row in self.rows]
 
     @cached_property
     def _cut_matrix(self) -> fmpz_mat:
@@ -108,6 +114,9 @@ class LayerForms:
         """
         plan, column = self.plan, fmpz_mat(len(point), 1, point)
         values = (self._cut_matrix * column).entries() if self.cuts else []
+        sides = [pieces[u] > number for u, number in zip(plan.cut_unit, plan.cut_number, strict=True)]
+        if [value > 0 for value in values] == sides and all(values):
+            values = []
         for c, value in enumerate(values):
             u = plan.cut_unit[c]
             above = pieces[u] > plan.cut_number[c]
@@ -147,7 +156,7 @@ class FormMaker:
         sides = (pieces[self._of_cut[:n_cuts]] > self._number[:n_cuts]).astype(np.int8)
         winners = np.where(self._is_group[:n_units], pieces[:n_units].astype(np.int64), OPEN).astype(np.int16)
         rows = self._pulled.rows(layer, sides, winners).matrix.tolist()
-        cuts = [self._pulled.cut(layer, c, sides, winners) for c in range(len(plan.cut_unit))]
+        cuts = self._pulled.cuts(layer, sides, winners)
         candidates = {}
         for u in plan.groups:
             first: dict[tuple[Any, ...], int] = {}

@@ -257,6 +257,13 @@ class PulledBack:
         row = _row(z.matrix, cuts.row[number])
         return primitive(_minus(row, z.exponent, cuts.value[number], cuts.exponent))
 
+    def cuts(self, layer: int, sides: Decisions, winners: Decisions) -> list[Row]:
+        """The forms of all cuts of a layer, row - breakpoint, as positive multiples of themselves."""
+        z, cuts = self.rows(layer, sides, winners), self._layers[layer].cuts
+        rows = z.matrix.tolist()
+        values = zip(cuts.row, cuts.value, strict=True)
+        return [_minus(rows[row], z.exponent, value, cuts.exponent) for row, value in values]
+
     def difference(self, layer: int, unit: int, first: int, second: int, sides: Decisions, winners: Decisions) -> Row:
         """The form of one candidate of a maximum minus another, primitive; candidates by their positions."""
         z, members = self.rows(layer, sides, winners), self._layers[layer].members[unit]

@@ -1,0 +1,123 @@
+"""Recorded witnesses are strictly inside, as exact numbers, or null."""
+
+from fractions import Fraction
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+
+import regionenum as rn
+from regionenum.domain import Box, Polytope, Slice
+from regionenum.engine.interface import Problem
+from regionenum.errors import InputError
+from regionenum.exact.domains import ExactDomain
+from regionenum.exact.inside import Inside
+from regionenum.exact.witnesses import Nearest
+from regionenum.network.layers import Network
+from regionenum.network.units import RELU, Units
+from regionenum.results.claimed import claim_of
+from tests.hard_networks import hard_cases
+from tests.line import chain, relu_chain
+
+
+def inside(network: Network, domain: rn.Domain) -> Inside:
+    chart = Problem.over(network, domain).chart
+    return Inside(network, domain, ExactDomain.of(domain, chart, network.input_shape))
+
+
+def both(asked, layer, pieces, x):
+    """Whether points are inside: as floating point proves it, and in integers."""
+    with np.errstate(all="ignore"):
+        certain = asked._certain(layer, pieces, x)
+    return certain, np.array([asked._evaluated(layer, row, point) for row, point in zip(pieces, x, strict=True)])
+
+
+@given(hard_cases())
+@settings(max_examples=60)
+def test_floating_point_proves_only_what_is_true(case):
+    _, seed, network, domain = case
+    try:
+        found = rn.enumerate_regions(network, domain, record="regions")
+    except InputError:
+        return
+    rows = claim_of(found.findings).regions
+    if not 0 < found.count < 200:
+        return
+    random = np.random.default_rng(seed)
+    known = np.isfinite(rows.witness).all(axis=1)
+    witness = rows.witness.copy()
+    witness[~known] = 0.0
+    # the witnesses, those of others, and what is next to them
+    others = witness[random.permutation(len(witness))]
+    points: list[np.ndarray] = [witness, others, np.nextafter(witness, others), (witness + others) / 2]
+    for x in points:
+        certain, exact = both(
+            inside(network, domain), len(network.unit_layers) - 1, rows.pieces, np.asarray(x, np.float64)
+        )
+        assert not (certain & ~exact).any()
+        if x is witness:
+            assert (exact | ~known).all()
+
+
+def test_generic_witnesses_need_no_integers(monkeypatch):
+    random = np.random.default_rng(0)
+    network = relu_chain(*[(random.normal(size=s), random.normal(size=s[0])) for s in ((6, 2), (5, 6), (1, 5))])
+    monkeypatch.setattr(Inside, "_evaluated", None)
+    found = rn.enumerate_regions(network, Box(-1, 1), record="tree")
+    assert found.cells.column("witness").null_count == 0
+
+
+def test_windows_that_are_zero_need_no_integers(monkeypatch):
+    """ReLU and pooling: the candidates are 0 all over a cell, and the lowest wins."""
+    monkeypatch.setattr(Inside, "_evaluated", None)
+    network = chain(
+        ([[1.0, 0], [0, 1]], [0, 0], Units.pointwise(RELU, 2)),
+        (np.eye(2), [0, 0], Units.maxima([[0, 1]])),
+        input_shape=(2,),
+    )
+    found = rn.enumerate_regions(network, Box(-1, 1), record="regions")
+    assert found.count == 5
+    assert found.regions.column("witness").null_count == 0
+
+
+@pytest.mark.parametrize(
+    ("x", "answer"),
+    [([0.5], True), ([2.0**-60], True), ([0.0], False), ([-0.5], False), ([1.0], False), ([np.nan], False)],
+)
+def test_points_of_a_segment(x, answer):
+    asked = inside(relu_chain(([[1.0]], [0.0]), ([[1.0]], [0])), Box(-1, 1))
+    assert asked(np.zeros(1, np.int16), np.ones((1, 1), np.uint16), np.array([x])) == [answer]
+
+
+def test_a_cell_between_two_neighbouring_numbers():
+    """1 < x < 1 + 2^-52 holds no float64; 1 + 2^-52 is on its end."""
+    low, high = 1.0, 1.0 + 2.0**-52
+    asked = inside(relu_chain(([[1.0], [1.0]], [-low, -high]), ([[1.0, 1]], [0])), Box(0, 2))
+    pieces = np.tile(np.array([1, 0], np.uint16), (3, 1))
+    assert not asked(np.zeros(3, np.int16), pieces, np.array([[low], [high], [np.nextafter(low, 0)]])).any()
+    found = rn.enumerate_regions(asked.network, Box(0, 2), record="regions")
+    assert (found.count, found.regions.column("witness").null_count) == (3, 1)
+
+
+def test_the_nearest_point_of_a_slice():
+    """The foot of the perpendicular, in rational numbers."""
+    network = relu_chain((np.eye(3), np.zeros(3)), ([[1.0, 1, 1]], [0]))
+    domain = Slice([0.1, 0.2, 0.3], [[1.0, 2, 0], [0.0, 1, 0.7]], within=Box(-1, 1))
+    exact = ExactDomain.of(domain, Problem.over(network, domain).chart)
+    x = np.array([0.3, 0.1, -0.2])
+    *s, t = Nearest(exact).point(x) or []
+    o, d, e = ([Fraction(v) for v in row] for row in ([0.1, 0.2, 0.3], [1.0, 2, 0], [0.0, 1, 0.7]))
+    foot = [
+        a + Fraction(int(s[0]), int(t)) * b + Fraction(int(s[1]), int(t)) * c for a, b, c in zip(o, d, e, strict=True)
+    ]
+    away = [Fraction(v) - f for v, f in zip(x.tolist(), foot, strict=True)]
+    assert sum(a * b for a, b in zip(away, d, strict=True)) == sum(a * b for a, b in zip(away, e, strict=True)) == 0
+
+
+def test_an_input_beside_a_fixed_one():
+    network = relu_chain(([[1.0, 1]], [0.0]), ([[1.0]], [0]))
+    domain = Polytope([[1.0, 0]], [0.5], within=Box([-1, 0.25], [1, 0.25]))
+    asked = inside(network, domain)
+    pieces = np.ones((4, 1), np.uint16)
+    points = np.array([[0.25, 0.25], [0.25, 0.5], [0.5, 0.25], [0.75, 0.25]])
+    assert asked(np.zeros(4, np.int16), pieces, points).tolist() == [True, False, False, False]
