@@ -441,9 +441,13 @@ def test_what_is_0_takes_the_lower_piece() -> None:
         assert found.counters.resolved > 0
 
 
+FINE = 1.0 + 2.0**-40
+"""Makes small integers numbers of which combinations are rounded."""
+
+
 def test_every_answer_is_counted() -> None:
     """Three lines through the middle of a square: the third touches two of the four parts that the others make."""
-    normals = np.array([[1.0, 0.0], [0.0, 1.0], [1.0, 1.0]])
+    normals = np.array([[1.0, 0.0], [0.0, 1.0], [1.0, 1.0]]) * FINE
     network = relu_chain((normals, -normals.sum(axis=1) / 2), (np.ones((1, 3)), np.zeros(1)))
     exact, believed = (rn.enumerate_regions(network, Box(0.0, 1.0), exact=exact) for exact in (True, False))
     assert exact.count == believed.count == 6
@@ -454,7 +458,7 @@ def test_a_step_ends_however_much_is_asked() -> None:
     """Lines through one point of the square, which touch the parts that others make: hardly a test is without a question."""
     n = 10
     normals = np.stack([np.arange(1.0, n + 1), -np.ones(n)], axis=1)
-    network = relu_chain((normals, np.array([-1.0, *-np.arange(1.0, n)])), (np.ones((1, n)), np.zeros(1)))
+    network = relu_chain((normals * FINE, np.array([-1.0, *-np.arange(1.0, n)]) * FINE), (np.ones((1, n)), np.zeros(1)))
     explorer = CompiledEngine().explorer(Problem.over(network, Box(0.0, 2.0)), Options())
     explorer.start(explorer.root)
     tests, resolved = [], 0

@@ -121,14 +121,27 @@ def _optimise_outermost(library: Any) -> None:
     """Optimise what Python calls, with all that it calls; not once more each of those for itself.
 
     Otherwise a kernel would be optimised again in everything that contains it, which takes twice as long in all. What is
-    called becomes private to the caller's module: symbols that many modules define go to the one that was loaded first,
-    which may be one that was not optimised; and arguments that a private function does not use need not be passed.
+    called becomes private to the caller's module (`_make_private`).
     """
     if _Depth.now <= 1:
-        for function in library._final_module.functions:
-            if function.linkage == Linkage.linkonce_odr and not function.is_declaration:
-                function.linkage = "internal"
+        _make_private(library._final_module)
         _optimise(library)
+
+
+def _make_private(module: Any) -> None:
+    """Make what a module took over from others its own, under names that no other module has.
+
+    A symbol that many modules define goes to the one that was loaded first, which may be one that was not optimised. And the
+    optimiser changes how a private function is called, so that nobody else may find it: loaded code is bound by names, those
+    of private functions too.
+    """
+    functions = [function for function in module.functions if not function.is_declaration]
+    shared = [function for function in functions if function.linkage == Linkage.linkonce_odr]
+    own = min(function.name for function in functions if function.linkage == Linkage.external)
+    token = hashlib.sha256(own.encode()).hexdigest()[:12]
+    for function in shared:
+        function.linkage = "internal"
+        function.name = f"{function.name}.{token}"
 
 
 CPUCodeLibrary._optimize_final_module = _optimise_outermost
