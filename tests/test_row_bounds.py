@@ -345,8 +345,8 @@ def test_signs_of_long_sums_are_true(seed: int, dim: int) -> None:
         exact = -sum(map(Fraction, normal.tolist()))
         for constant in (float(exact), float(np.nextafter(float(exact), 0.0))):
             true = [Fraction(constant), *map(Fraction, normal.tolist())]
-            check_sign(0, sign_on_cube(0, constant, normal, 0.0, 0.0), true, 0)
-            check_sign(0, sign_on_cube(0, -constant, -normal, 0.0, 0.0), [-v for v in true], 0)
+            check_sign(0, sign_on_cube(0, constant, normal, 0.0, 0.0, 0), true)
+            check_sign(0, sign_on_cube(0, -constant, -normal, 0.0, 0.0, 0), [-v for v in true])
 
 
 def nearly_dependent(rng: np.random.Generator) -> np.ndarray:
