@@ -50,8 +50,8 @@ WALK_MUTANTS: tuple[Mutant, ...] = (
     Mutant(
         "errors of the slopes of the layer before are forgotten",
         f"{WALK}/layer_kernel.py",
-        "error_linear = min(abs(slope) * images.error_linear[row_error] + gamma",
-        "error_linear = min(gamma",
+        "error_linear = abs(slope) * images.error_linear[row_error] + gamma",
+        "error_linear = gamma",
         HANDED_ON,
     ),
     Mutant(
@@ -64,8 +64,8 @@ WALK_MUTANTS: tuple[Mutant, ...] = (
     Mutant(
         "what overflowed has no error",
         f"{WALK}/layer_kernel.py",
-        "            hopeless = True\n",
-        "            hopeless = False\n",
+        "tables.errors.limit[layer]:\n            hopeless = True\n",
+        "tables.errors.limit[layer]:\n            hopeless = False\n",
         rows("far_boxes"),
     ),
     Mutant(
@@ -345,8 +345,8 @@ WALK_MUTANTS: tuple[Mutant, ...] = (
     Mutant(
         "errors of the constants of the layer before are forgotten",
         f"{WALK}/layer_kernel.py",
-        "error_one = min(abs(slope) * images.error_one[row_error] + gamma",
-        "error_one = min(gamma",
+        "error_one = abs(slope) * images.error_one[row_error] + gamma",
+        "error_one = gamma",
         HANDED_ON,
     ),
     Mutant(

@@ -27,7 +27,7 @@ LEAST = 2.0**-1070
 SPARE = 1.0 + 2.0**-20
 """Factor of a bound that was itself computed in floating point."""
 HOPELESS = 1e300
-"""Error of what could overflow."""
+"""A row with a larger error than this has no bound, nor has what is made of it."""
 
 
 class Images(NamedTuple):
@@ -129,8 +129,11 @@ def pull_back(tables, images, layer):
             hopeless = True
             continue
         row_error = at[before, ROW] + row
-        error_one = min(abs(slope) * images.error_one[row_error] + gamma * size_one, HOPELESS)
-        error_linear = min(abs(slope) * images.error_linear[row_error] + gamma * size_linear, HOPELESS)
+        error_one = abs(slope) * images.error_one[row_error] + gamma * size_one
+        error_linear = abs(slope) * images.error_linear[row_error] + gamma * size_linear
+        if not error_one + error_linear < HOPELESS:
+            hopeless = True
+            continue
         unit = u - at[before, UNIT]
         _add_unit(at, tables.weights, image, dim, one, layer, unit, row, slope, intercept)
         if error_one > 0.0:
@@ -143,8 +146,8 @@ def pull_back(tables, images, layer):
         return
     for n in range(n_rows):
         if tables.errors.reads[at[layer, ROW] + n] == 1:
-            bound_one[n] = HOPELESS if hopeless else bound_one[n] * SPARE + least_one
-            bound_linear[n] = HOPELESS if hopeless else bound_linear[n] * SPARE + least_linear
+            bound_one[n] = np.inf if hopeless else bound_one[n] * SPARE + least_one
+            bound_linear[n] = np.inf if hopeless else bound_linear[n] * SPARE + least_linear
     if not hopeless:
         _copy_errors(tables, images, layer)
 
