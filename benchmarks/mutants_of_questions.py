@@ -212,8 +212,8 @@ QUESTION_MUTANTS: tuple[Mutant, ...] = (
     Mutant(
         "what is forced is no constraint",
         f"{DICTIONARY}/cut_kernel.py",
-        "            work[PIVOTS] += 1\n    label[SIZE, N_BASIC] += 1\n\n\n@kernel\ndef recentre",
-        "            work[PIVOTS] += 1\n\n\n@kernel\ndef recentre",
+        "    label[SIZE, SURE] = sure\n    _to_its_side(table, label, work, r)\n    label[SIZE, N_BASIC] += 1\n",
+        "    label[SIZE, SURE] = sure\n    _to_its_side(table, label, work, r)\n",
         FORCED,
     ),
     Mutant(

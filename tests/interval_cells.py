@@ -171,8 +171,7 @@ def split(cells, f, r, g):
 
 def restrict(cells, f, r):
     _cut_off(cells, f, r, LOW if cells.rows[f, r, SLOPE] > 0.0 else HIGH)
-    _drop(cells, f, r)
-    return True
+    return _drop(cells, f, r)
 
 
 def force(cells, f, r, side, point, sure):

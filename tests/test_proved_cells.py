@@ -146,8 +146,7 @@ def walk(rng: np.random.Generator, dim: int, cone: bool) -> tuple[int, int]:
             continue
         minus, opposite = tuple(-v for v in row.true), tuple(-v for v in row.form)
         if purpose == RESTRICT:
-            if not restrict(cells, 0, r):
-                break
+            restrict(cells, 0, r)
             is_positive = True
         else:
             side = split(cells, 0, r, 1)

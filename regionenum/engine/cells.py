@@ -230,13 +230,7 @@ def split(cells, f, r, g):
 
 @verb
 def restrict(cells, f, r):
-    """After CUTS for RESTRICT: cell f becomes its part with row r > 0.
-
-    Returns
-    -------
-    bool
-        False if rounding has spoilt the representation beyond its means, as BROKEN.
-    """
+    """After CUTS for RESTRICT: cell f becomes its part with row r > 0."""
 
 
 @verb

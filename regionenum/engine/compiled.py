@@ -217,7 +217,7 @@ class CompiledExplorer:
             if status == GAVE_UP:
                 raise EngineError(
                     "the simplex method did not converge on a cell; "
-                    "run again with engine='highs' and report the network"
+                    "run again with exact=True, which asks where rounding has spoilt a cell"
                 )
             if status in (STACK_FULL, CELL_FULL):
                 self._grow(status)
@@ -271,6 +271,7 @@ class CompiledExplorer:
         bounding = lines[: constraint_lines(self._cells, f, lines)]
         matters[bounding[bounding < len(sides)]] = True
         cell = Decided(layer, self._without_constraints(sides), winners, self._without_constraints(matters))
+        assert (cell.sides[cell.matters] != OPEN_DECISION).all(), "a cut that bounds a cell is decided on it"
         witness = np.zeros(self._tables.dim)
         sure = witness_of(self._cells, f, witness)
         if third < 0:

@@ -263,21 +263,25 @@ def split_row(table, label, child_table, child_label, lines, work, r):
 
 @kernel
 def restrict_row(table, label, lines, work, r):
-    """Make pending row r > 0 a constraint of the cell, after CUTS for RESTRICT."""
+    """Make pending row r > 0 a constraint of the cell, after CUTS for RESTRICT; where no vertex is found, as in `force_row`."""
     swap_rows(table, label, r, label[SIZE, N_BASIC])
     r = label[SIZE, N_BASIC]
     if value_at(lines[label[ROW_VAR, r] - label[SIZE, DIM]], table[WITNESS_AT]) <= 0.0:
         move_witness(table, label, OTHER_AT)
     for k in range(label[SIZE, DIM]):
         table[POINT_AT, k] = table[WITNESS_AT, k]
-    status, j = OPTIMAL, -1
+    _to_its_side(table, label, work, r)
+    label[SIZE, N_BASIC] += 1
+
+
+@kernel
+def _to_its_side(table, label, work, r):
+    """Bring the vertex to where row r is not negative, if it can be."""
     if table[VALUE, r] < 0.0:
         status, j, _ = _seek(table, label, work, r, 1.0, 0.0)
-    if status == PASSED:
-        pivot(table, label, r, j)
-        work[PIVOTS] += 1
-    label[SIZE, N_BASIC] += 1
-    return status != FAILED
+        if status == PASSED:
+            pivot(table, label, r, j)
+            work[PIVOTS] += 1
 
 
 @kernel
@@ -295,11 +299,7 @@ def force_row(table, label, lines, work, r, side, point, sure):
         table[WITNESS_AT, k] = point[k]
         table[POINT_AT, k] = point[k]
     label[SIZE, SURE] = sure
-    if table[VALUE, r] < 0.0:
-        status, j, _ = _seek(table, label, work, r, 1.0, 0.0)
-        if status == PASSED:
-            pivot(table, label, r, j)
-            work[PIVOTS] += 1
+    _to_its_side(table, label, work, r)
     label[SIZE, N_BASIC] += 1
 
 
@@ -362,9 +362,5 @@ def rebuild(table, label, lines, work):
             continue
         if label[TODO, i] % 2 == 1:
             negate_row(table, label, r)
-        if table[VALUE, r] < 0.0:
-            status, j, _ = _seek(table, label, work, r, 1.0, 0.0)
-            if status == PASSED:
-                pivot(table, label, r, j)
-                work[PIVOTS] += 1
+        _to_its_side(table, label, work, r)
         label[SIZE, N_BASIC] += 1

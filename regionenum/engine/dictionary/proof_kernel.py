@@ -58,6 +58,8 @@ COARSEST, MOST = 2.0**20, 2.0**8
 """COARSE lines have multiples of 1 / COARSEST as coefficients, and a constant of at most MOST."""
 STEPS, TOTAL = 2.0**12, 2.0**9
 """Multipliers of coarse lines are rounded to multiples of 1 / STEPS, and may add up to TOTAL."""
+WIDEST = 2048
+"""Most dimensions in which coefficients up to TOTAL + 1, multiples of 1 / (COARSEST STEPS), are added without rounding."""
 
 
 @inlined
@@ -191,12 +193,13 @@ def _is_flush(table, label, lines, r, sign):
 
     The row and the lines with a multiplier are coarse, and the multipliers are made so: any l >= 0 will do. Then all
     coefficients of f are multiples of 2^-32 and smaller than 2^10, its constant than 2^18, and so float64 has them, and the
-    bound of f over the cube, exactly, in any order. If that is at most 0, h <= -sum l_i g_i < 0 where all g_i > 0; if there is
-    no multiplier, h = f is not constant and at most 0 on the closed cube, hence negative in the open one.
+    bound of f over the cube of at most WIDEST dimensions, exactly, in any order. If that is at most 0, h <= -sum l_i g_i < 0
+    where all g_i > 0; if there is no multiplier, h = f is not constant and at most 0 on the closed cube, hence negative in
+    the open one.
     """
     dim, pad = label[SIZE, DIM], lines.shape[1] - EXTRA
     line, f = lines[label[ROW_VAR, r] - dim], table[WORK]
-    if line[pad + COARSE] == 0.0:
+    if line[pad + COARSE] == 0.0 or dim > WIDEST:
         return False
     constant, total = sign * line[pad + CONSTANT], 0.0
     for k in range(dim):

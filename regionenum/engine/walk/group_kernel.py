@@ -125,8 +125,8 @@ def _compare(tables, walk, cells, f, layer, u, i, k, purpose):
     r = add_row(cells, f, NEW_LINE, constant, walk.normal, error)
     outcome = test(cells, f, r, purpose)
     if outcome >= DOUBTFUL and asks(questions):
-        drop(cells, f, r)
         ask(questions, OF_A_ROW, f, u, i, k, likely(cells, f) if outcome == DOUBTFUL else -1)
+        drop(cells, f, r)
         return DOUBTFUL, -1
     if outcome == DOUBTFUL:
         outcome = settle(cells, f, counters)
@@ -266,8 +266,8 @@ def _restrict(tables, walk, cells, child, layer, u, i, k):
     elif outcome == CUTS:
         if questions.answer[OF_A_ROW, CONTENT] == CUTS:
             force(cells, child, r, POSITIVE, questions.points[1], questions.answer[OF_A_ROW, SURE_ABOVE])
-        elif not restrict(cells, child, r):
-            return BROKEN
+        else:
+            restrict(cells, child, r)
     use_up(questions, OF_A_ROW, walk.tally.counters)
     return outcome
 

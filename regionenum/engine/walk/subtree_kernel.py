@@ -75,7 +75,9 @@ def _impose(tables, walk, cells, f, r):
     outcome = test(cells, f, r, RESTRICT)
     if outcome == POSITIVE:
         drop(cells, f, r)
-    elif outcome != CUTS or not restrict(cells, f, r):
+    elif outcome == CUTS:
+        restrict(cells, f, r)
+    else:
         # as it was decided once, and may have been by exact arithmetic
         witness(cells, f, walk.point)
         force(cells, f, r, POSITIVE, walk.point, 0)

@@ -160,8 +160,9 @@ def _fill(tables, walk, cells, f, last_test):
                 r = add_row(cells, f, c, constant, normal, error_one + error_linear)
                 outcome = test(cells, f, r, SCREEN)
                 if outcome >= DOUBTFUL and asks(questions):
+                    status = ask(questions, OF_A_ROW, f, c, 0, -1, likely(cells, f) if outcome == DOUBTFUL else -1)
                     drop(cells, f, r)
-                    return ask(questions, OF_A_ROW, f, c, 0, -1, likely(cells, f) if outcome == DOUBTFUL else -1)
+                    return status
                 if outcome == BROKEN:
                     return GAVE_UP
                 if outcome == DOUBTFUL:
