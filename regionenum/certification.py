@@ -91,6 +91,7 @@ def certify(
     path: str | os.PathLike[str],
     workers: int = 1,
     sample: int | None = None,
+    seed: int | None = None,
     on_progress: Callable[[CheckProgress], None] | None = None,
 ) -> Certificate:
     """Check that a finished run found all regions of its network over its domain, with their ranks, and none else.
@@ -103,6 +104,8 @@ def certify(
         Processes.
     sample : int, optional
         Follow the paths to so many regions only, drawn at random.
+    seed : int, optional
+        Draw the same sample again; without it, another each time.
     on_progress : callable, optional
         Called now and then.
 
@@ -123,13 +126,15 @@ def certify(
         )
     if sample is not None and sample < 1:
         raise InputError(f"sample is {sample}; give a number of regions, 1 or more")
+    if seed is not None and seed < 0:
+        raise InputError(f"seed is {seed}; give a number that is not negative")
     checker = _checker(directory, None)
     claim, n = checker.claim, len(checker.claim.regions)
     claim.check_patterns()
     claim.check_tree()
     if sample is not None and sample < n:
         checker.chosen = np.zeros(n, np.bool_)
-        checker.chosen[np.random.default_rng().choice(n, sample, replace=False)] = True
+        checker.chosen[np.random.default_rng(seed).choice(n, sample, replace=False)] = True
     else:
         sample = None
     nodes = checker.frontier(max(NODES, 8 * workers))

@@ -489,12 +489,28 @@ def test_a_sample(run, capsys):
     assert certify(run, sample=10**6).sentence.startswith(f"certified: {n} regions, complete")
     with pytest.raises(InputError, match="sample is 0"):
         certify(run, sample=0)
+    with pytest.raises(InputError, match="seed is -1"):
+        certify(run, sample=3, seed=-1)
 
 
 def test_a_sample_sees_what_is_missing_beside_its_paths(run):
     rewrite(run, lambda *rows: [a[np.arange(len(a)) != 7] for a in rows])
-    with pytest.raises(RefutedError, match="are missing"):
-        certify(run, sample=rn.open_run(run).count - 1)
+    n = rn.open_run(run).count
+    for seed in range(3):
+        with pytest.raises(RefutedError, match="are missing"):
+            certify(run, sample=n - 1, seed=seed)
+
+
+def test_a_sample_can_be_drawn_again(run, capsys):
+    rewrite(run, lambda *rows: [a[np.arange(len(a)) != 7] for a in rows])
+
+    def said(seed):
+        code = main(["certify", str(run), "--sample", "2", "--seed", str(seed), "--json"])
+        return code, [v for k, v in json.loads(capsys.readouterr().out).items() if k != "seconds"]
+
+    found = [said(seed) for seed in range(20)]
+    assert found == [said(seed) for seed in range(20)]
+    assert {code for code, _ in found} == {0, 1}, "some samples pass by what is missing, some do not"
 
 
 def test_manifests_are_read_before_anything_else(run):

@@ -25,6 +25,7 @@ def add_parser(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> No
     parser.add_argument("directory", metavar="RUN", help="the run directory")
     parser.add_argument("--workers", metavar="K", default="1", help="processes, or auto (default: 1)")
     parser.add_argument("--sample", metavar="N", type=int, help="follow the paths to N regions only, drawn at random")
+    parser.add_argument("--seed", metavar="S", type=int, help="draw the same sample again")
     parser.add_argument("--json", action="store_true", help="print one JSON object instead of a sentence")
     parser.set_defaults(run=_run)
 
@@ -37,7 +38,7 @@ def _run(arguments: argparse.Namespace) -> int:
 
     try:
         with progress_display(sys.stderr, _line) as show:
-            found = certify(arguments.directory, _workers(arguments.workers), arguments.sample, show)
+            found = certify(arguments.directory, _workers(arguments.workers), arguments.sample, arguments.seed, show)
     except RefutedError as error:
         reason = " ".join(str(error).split())
         if arguments.json:
