@@ -134,9 +134,26 @@ QUESTION_MUTANTS: tuple[Mutant, ...] = (
     Mutant(
         "an answer to a cut is not used up",
         f"{WALK}/tree_kernel.py",
-        "                    use_up(questions, OF_A_ROW, counters)\n                    outcome = POSITIVE if",
-        "                    outcome = POSITIVE if",
+        "                    use_up(questions, OF_A_ROW, counters)\n                elif slot",
+        "                elif slot",
         (f"{QUESTIONS}test_every_answer_is_counted",),
+    ),
+    Mutant(
+        "nothing is learned from an answer",
+        f"{WALK}/tree_kernel.py",
+        "                        learn(at, certificates, images.cut_side, layer, slot, questions.tight, n, outcome, False)\n",
+        "",
+        (f"{QUESTIONS}test_an_answer_is_asked_for_once_wherever_it_follows",),
+    ),
+    Mutant(
+        "an answer is learned without what proves it",
+        f"{ENGINE}/compiled.py",
+        "        questions.answer[kind, N_TIGHT] = len(proof)\n",
+        "        questions.answer[kind, N_TIGHT] = 0\n",
+        (
+            f"{QUESTIONS}test_every_answer_is_counted",
+            f"{QUESTIONS}test_an_answer_is_asked_for_once_wherever_it_follows",
+        ),
     ),
     Mutant(
         "answers are not counted",

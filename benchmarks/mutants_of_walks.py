@@ -163,8 +163,8 @@ WALK_MUTANTS: tuple[Mutant, ...] = (
         "a leaf counts one of its sides",
         f"{WALK}/tree_kernel.py",
         "                if not count_cell(at, units, images, walk.ranks, walk.tally, questions, layer):\n"
-        "                    return ASKED\n                use_up(",
-        "                use_up(",
+        "                    return ASKED\n                counters[TESTS]",
+        "                counters[TESTS]",
         near("A3 band: three planes near a corner of the box"),
     ),
     Mutant(

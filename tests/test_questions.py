@@ -93,11 +93,8 @@ def test_an_answer_is_for_its_question_and_used_once() -> None:
         other[k] += 1
         assert answer_about(questions, *other) == NO_ANSWER
     assert answer_about(questions, OF_A_RANK, *about[1:]) == NO_ANSWER
-    use_up(questions, OF_A_RANK, counters)
-    assert answer_about(questions, *about) == POSITIVE
     use_up(questions, OF_A_ROW, counters)
     assert answer_about(questions, *about) == NO_ANSWER
-    use_up(questions, OF_A_ROW, counters)
     assert (counters[RESOLVED], counters[OVERTURNED], counters.sum()) == (1, 1, 2)
 
 
@@ -141,9 +138,6 @@ def test_the_witness_is_replaced_by_a_point_that_is_inside(
     before = point.copy()
     questions.points[:] = [[0.25], [0.75]]
     questions.answer[OF_A_ROW, [SURE_BELOW, SURE_ABOVE]] = sure
-    replace_witness(cells, 0, questions, outcome)
-    verbs.witness(cells, 0, point)
-    assert np.array_equal(point, before), "there is no answer"
     questions.answer[OF_A_ROW, CONTENT] = outcome
     replace_witness(cells, 0, questions, outcome)
     verbs.witness(cells, 0, point)
@@ -452,6 +446,20 @@ def test_every_answer_is_counted() -> None:
     exact, believed = (rn.enumerate_regions(network, Box(0.0, 1.0), exact=exact) for exact in (True, False))
     assert exact.count == believed.count == 6
     assert exact.counters.resolved == believed.counters.doubtful == 2
+
+
+def test_an_answer_is_asked_for_once_wherever_it_follows() -> None:
+    """Three planes through an axis of a box that six more cut in seven: the third touches in all of them what the others make.
+
+    At the most it is asked for its side in each of the seven, of the parts that it touches there, two: 14, beside what is asked
+    of sides of the box. Without the proofs of answers 30 were asked for.
+    """
+    normals = np.array([[0.0, 0.0, 1.0]] * 6 + [[1.0, 0.0, 0.0], [0.0, 1.0, 0.0], [1.0, 1.0, 0.0]]) * 3.0
+    bias = np.array([-1.5, -1.0, -0.5, 0.3, 0.7, 1.1, 0.3, 0.3, 0.6])
+    found = rn.enumerate_regions(relu_chain((normals, bias), (np.ones((1, 9)), np.zeros(1))), Box(-0.9, 0.7))
+    assert found.count == 7 * 6
+    assert found.exact
+    assert 2 <= found.counters.resolved < 28
 
 
 def test_a_step_ends_however_much_is_asked() -> None:

@@ -53,6 +53,7 @@ from regionenum.engine.walk.state import (
     ISSUED,
     KIND,
     LAYER,
+    N_TIGHT,
     NEWS,
     NEWS_INDEX,
     NEWS_VALUE,
@@ -285,6 +286,12 @@ class CompiledExplorer:
         questions.answer[kind, CONTENT] = zero if answer.side == Side.ZERO else answer.side
         questions.answer[kind, [SURE_BELOW, SURE_ABOVE]] = answer.sure
         questions.points[...] = answer.points
+        units = self._tables.units
+        used = ((at[layer, UNIT] + u, n) for k, u, n in answer.tight if k == layer)
+        # a maximum of this layer is decided by then only if the subtree came with it
+        proof = [at[layer, CUT] + units.cut[u] + n for u, n in used if units.function[u] >= 0]
+        questions.tight[: len(proof)] = proof
+        questions.answer[kind, N_TIGHT] = len(proof)
 
     def _with_constraints(self, sides: np.ndarray) -> np.ndarray:
         """Sides of all cuts: the constraints are the last cuts of layer 0, and no decisions, so subtrees leave them out.

@@ -17,7 +17,7 @@ import numpy.typing as npt
 
 from regionenum.engine.problem import Problem
 from regionenum.exact import guess
-from regionenum.exact.cone import Cone, Forms
+from regionenum.exact.cone import Cone, Forms, Label
 from regionenum.exact.domains import ExactDomain
 from regionenum.exact.dyadic import Row
 from regionenum.exact.predicates import MARGINS, Hint, Side, interior, rank, side
@@ -47,11 +47,14 @@ class Answer(NamedTuple):
         In the engine's coordinates z, of the negative and of the positive side.
     sure : (bool, bool)
         Whether they are strictly inside; both False where there is nothing new to say.
+    tight : (layer, unit, breakpoint or losing candidate), ...
+        What the answer that nothing cuts was proved from, beside the domain: it holds wherever these are decided alike.
     """
 
     side: Side
     points: Floats
     sure: tuple[bool, bool]
+    tight: Sequence[Label] = ()
 
 
 class Referee:
@@ -95,7 +98,8 @@ class Referee:
                 else:
                     continue
                 points[k], inside[k] = self._representable(part, point)
-        return Answer(found.side, points, (inside[0], inside[1]))
+        tight = [label for label in map(cone.label, found.tight) if label[0] >= 0]
+        return Answer(found.side, points, (inside[0], inside[1]), tight)
 
     def _representable(self, cone: Cone, point: Row | None) -> tuple[Floats, bool]:
         """A point of the engine's inside a cone, and whether it is: near the deepest one, or near a known one."""

@@ -49,7 +49,6 @@ from regionenum.engine.walk.state import (
     AT,
     CELL_FULL,
     CHILD,
-    CONTENT,
     DONE,
     FINISHED,
     GAVE_UP,
@@ -101,36 +100,39 @@ def _guess(tables, walk, cells, f, constant, error):
 
 @kernel
 def _compare(tables, walk, cells, f, layer, u, i, k, purpose):
-    """Candidate i of unit u against candidate k, on cell f: (outcome, pending row); DOUBTFUL after a question.
+    """Candidate i of unit u against candidate k, on cell f: (outcome, pending row, was it answered); DOUBTFUL after a question.
 
-    The row, of i minus k, is -1 where none was needed. NEGATIVE : i never wins. POSITIVE : it is always larger. ZERO : they are
-    one function. CUTS : neither, for all that is known (SCREEN), or the cell can be restricted by the row (RESTRICT).
+    The row, of i minus k, is -1 where none was needed. An answer is not used up yet.
+
+    NEGATIVE : i never wins. POSITIVE : it is always larger. ZERO : they are one function. CUTS : neither, for all that is known
+    (SCREEN), or the cell can be restricted by the row (RESTRICT).
     """
     questions, counters = walk.questions, walk.tally.counters
     sign, constant, error = _difference(tables, walk, layer, u, i, k)
     outcome = answer_about(questions, OF_A_ROW, f, u, i, k)
     if outcome != NO_ANSWER:
-        return outcome, add_row(cells, f, NEW_LINE, constant, walk.normal, error) if outcome == CUTS else -1
+        r = add_row(cells, f, NEW_LINE, constant, walk.normal, error) if outcome == CUTS else -1
+        return outcome, r, True
     if sign == LEVEL_ZERO:
-        return ZERO, -1
+        return ZERO, -1, False
     if sign in (ALWAYS_ABOVE, ALWAYS_BELOW):
-        return POSITIVE if sign == ALWAYS_ABOVE else NEGATIVE, -1
+        return POSITIVE if sign == ALWAYS_ABOVE else NEGATIVE, -1, False
     if sign == FLAT:
         guess = _guess(tables, walk, cells, f, constant, error)
         if asks(questions):
             ask(questions, OF_A_ROW, f, u, i, k, guess)
-            return DOUBTFUL, -1
+            return DOUBTFUL, -1, False
         counters[DOUBTFUL_COUNT] += 1
-        return guess, -1
+        return guess, -1, False
     r = add_row(cells, f, NEW_LINE, constant, walk.normal, error)
     outcome = test(cells, f, r, purpose)
     if outcome >= DOUBTFUL and asks(questions):
         ask(questions, OF_A_ROW, f, u, i, k, likely(cells, f) if outcome == DOUBTFUL else -1)
         drop(cells, f, r)
-        return DOUBTFUL, -1
+        return DOUBTFUL, -1, False
     if outcome == DOUBTFUL:
         outcome = settle(cells, f, counters)
-    return outcome, r
+    return outcome, r, False
 
 
 @kernel
@@ -226,15 +228,16 @@ def _screen(tables, walk, cells, f, layer, u, last_test):
         if i == leader:
             scan[AT] += 1
             continue
-        outcome, r = _compare(tables, walk, cells, f, layer, u, i, leader, SCREEN)
+        outcome, r, answered = _compare(tables, walk, cells, f, layer, u, i, leader, SCREEN)
         if outcome == DOUBTFUL:
             return ASKED
         if outcome == BROKEN:
             return GAVE_UP
         if r >= 0:
             drop(cells, f, r)
-        replace_witness(cells, f, walk.questions, outcome)
-        use_up(walk.questions, OF_A_ROW, counters)
+        if answered:
+            replace_witness(cells, f, walk.questions, outcome)
+            use_up(walk.questions, OF_A_ROW, counters)
         scan[AT] += 1
         counters[TESTS] += 1
         if outcome == ZERO:
@@ -252,7 +255,7 @@ def _screen(tables, walk, cells, f, layer, u, last_test):
 def _restrict(tables, walk, cells, child, layer, u, i, k):
     """Restrict a cell to where candidate i is larger than k: CUTS, NEGATIVE if nothing is left, BROKEN, or DOUBTFUL (asked)."""
     questions = walk.questions
-    outcome, r = _compare(tables, walk, cells, child, layer, u, i, k, RESTRICT)
+    outcome, r, answered = _compare(tables, walk, cells, child, layer, u, i, k, RESTRICT)
     if outcome >= DOUBTFUL and outcome != ZERO:
         return outcome
     walk.tally.counters[TESTS] += 1
@@ -261,14 +264,16 @@ def _restrict(tables, walk, cells, child, layer, u, i, k):
     elif outcome == POSITIVE:
         if r >= 0:
             drop(cells, child, r)
-        replace_witness(cells, child, questions, POSITIVE)
+        if answered:
+            replace_witness(cells, child, questions, POSITIVE)
         outcome = CUTS
     elif outcome == CUTS:
-        if questions.answer[OF_A_ROW, CONTENT] == CUTS:
+        if answered:
             force(cells, child, r, POSITIVE, questions.points[1], questions.answer[OF_A_ROW, SURE_ABOVE])
         else:
             restrict(cells, child, r)
-    use_up(questions, OF_A_ROW, walk.tally.counters)
+    if answered:
+        use_up(questions, OF_A_ROW, walk.tally.counters)
     return outcome
 
 
@@ -283,7 +288,7 @@ def _split_by_winner(tables, walk, cells, f, layer, u, last_test):
             return STACK_FULL
         if scan[AT] == 0:
             copy(cells, f, child)
-        if not has_room(cells, child, n):
+        if not has_room(cells, child, n - scan[AT]):
             scan[AT] = 0
             return CELL_FULL
         outcome = CUTS

@@ -5,12 +5,13 @@ called it writes the answer, and the walk goes on where it was, finds its own qu
 place where a decision is made has this form, so that it can be come back to:
 
     outcome = answer_about(..)
-    if outcome == NO_ANSWER:
+    answered = outcome != NO_ANSWER
+    if not answered:
         outcome = ...
         if outcome is doubtful:
             if asks(..): return ask(..)
             outcome = settle(..)
-    ...; use_up(..) as soon as nothing leads back here
+    ...; if answered: use_up(..), as soon as nothing leads back here
 """
 
 from __future__ import annotations
@@ -67,10 +68,9 @@ def answer_about(questions, kind, f, first, second, third):
 def use_up(questions, kind, counters):
     """Note that an answer has been acted upon."""
     answer = questions.answer[kind]
-    if answer[CONTENT] != NO_ANSWER:
-        counters[RESOLVED] += 1
-        counters[OVERTURNED] += answer[LIKELY] >= 0 and answer[LIKELY] != answer[CONTENT]
-        answer[CONTENT] = NO_ANSWER
+    counters[RESOLVED] += 1
+    counters[OVERTURNED] += answer[LIKELY] >= 0 and answer[LIKELY] != answer[CONTENT]
+    answer[CONTENT] = NO_ANSWER
 
 
 @inlined
@@ -94,8 +94,6 @@ def split_by_answer(cells, f, r, g, questions):
 def replace_witness(cells, f, questions, outcome):
     """Take the point that came with an answer that nothing cuts, if there is one: the witness was not inside."""
     answer = questions.answer[OF_A_ROW]
-    if answer[CONTENT] == NO_ANSWER:
-        return
     if outcome == NEGATIVE and answer[SURE_BELOW] == 1:
         place(cells, f, questions.points[0])
     elif outcome != CUTS and answer[SURE_ABOVE] == 1:

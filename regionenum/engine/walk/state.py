@@ -44,8 +44,9 @@ OF_A_ROW, OF_A_RANK = 0, 1
 CELL, FIRST, SECOND, THIRD, QUESTION_FIELDS = 0, 1, 2, 3, 4
 """What a question is about. Of a row: the cell, and a cut (THIRD = -1), or a maximum and two candidates, whose difference is
 meant. Of a rank: the layer (FIRST), on the cell of the present path."""
-CONTENT, LIKELY, SURE_BELOW, SURE_ABOVE, ANSWER_FIELDS = 0, 1, 2, 3, 4
-"""An answer: an outcome of a test, or a rank; what float64 would have said; whether the two points are strictly inside."""
+CONTENT, LIKELY, SURE_BELOW, SURE_ABOVE, N_TIGHT, ANSWER_FIELDS = 0, 1, 2, 3, 4, 5
+"""An answer: an outcome of a test, or a rank; what float64 would have said; whether the two points are strictly inside; and
+how many cuts of the layer prove it (`Questions.tight`)."""
 NO_ANSWER = -1
 
 
@@ -84,6 +85,7 @@ class Questions(NamedTuple):
     asked: Ints  # (2, QUESTION_FIELDS) the last question of each kind
     answer: Ints  # (2, ANSWER_FIELDS) its answer
     points: Floats  # (2, dim) points of the negative side, and of the positive one
+    tight: Ints  # (dim + 1,) cuts of the layer from which an answer that nothing cuts follows
 
 
 class Walk(NamedTuple):
@@ -112,6 +114,7 @@ def make_questions(dim: int) -> Questions:
         asked=np.zeros((2, QUESTION_FIELDS), np.int64),
         answer=np.zeros((2, ANSWER_FIELDS), np.int64),
         points=np.zeros((2, dim)),
+        tight=np.zeros(dim + 1, np.int64),
     )
     questions.answer[:, CONTENT] = NO_ANSWER
     return questions

@@ -75,6 +75,7 @@ from regionenum.engine.walk.state import (
     GROUPS,
     LAYER,
     MINUS_MASK,
+    N_TIGHT,
     NEWS,
     NEWS_INDEX,
     NEWS_VALUE,
@@ -240,12 +241,15 @@ def _cut(tables, walk, cells, recording, last_test):
                     return GAVE_UP
                 if doubtful:
                     outcome = settle(cells, f, counters)
-            counters[TESTS] += 1
             if outcome != CUTS:
+                counters[TESTS] += 1
                 if answered:
                     replace_witness(cells, f, questions, outcome)
-                    use_up(questions, OF_A_ROW, counters)
                     outcome = POSITIVE if outcome == POSITIVE else NEGATIVE
+                    if slot >= 0:
+                        n = questions.answer[OF_A_ROW, N_TIGHT]
+                        learn(at, certificates, images.cut_side, layer, slot, questions.tight, n, outcome, False)
+                    use_up(questions, OF_A_ROW, counters)
                 elif slot >= 0:
                     n = tight(cells, f, r, walk.lines)
                     learn(at, certificates, images.cut_side, layer, slot, walk.lines, n, outcome, doubtful)
@@ -257,10 +261,13 @@ def _cut(tables, walk, cells, recording, last_test):
                 decide(cuts, images.cut_side, images.piece, c, NEGATIVE)
                 if not count_cell(at, units, images, walk.ranks, walk.tally, questions, layer):
                     return ASKED
-                use_up(questions, OF_A_ROW, counters)
+                counters[TESTS] += 1
+                if answered:
+                    use_up(questions, OF_A_ROW, counters)
                 _decide(cuts, images, certificates.slot, waiting, c, POSITIVE)
                 drop(cells, f, r)
                 continue
+            counters[TESTS] += 1
             if answered:
                 side = split_by_answer(cells, f, r, f + 1, questions)
                 use_up(questions, OF_A_ROW, counters)
