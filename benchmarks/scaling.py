@@ -33,7 +33,7 @@ import numpy as np
 import regionenum as rn
 from benchmarks import acasxu, machine
 from regionenum.engine.compiled import CompiledEngine
-from regionenum.engine.interface import Options, Problem, Statistics
+from regionenum.engine.interface import Options, Problem, Shape, Statistics
 from regionenum.network.layers import Layer
 from regionenum.network.units import RELU, Units
 from regionenum.parallel.driver import Budget, Dispatcher
@@ -70,7 +70,7 @@ class Recording:
 def record(problem: Problem) -> Recording:
     """Enumerate a network in short tasks and add up what every subtree cost."""
     explorer = CompiledEngine().explorer(problem, Options())
-    runner = TaskRunner(explorer, problem.depth, problem.dim, seconds=RECORD_SECONDS / 8)
+    runner = TaskRunner(explorer, problem.shape, seconds=RECORD_SECONDS / 8)
     root = encode_subtree(explorer.root)
     ledger = Ledger.of([root])
     number_of, parent, own, regions = {root: 0}, {0: -1}, {}, 0
@@ -109,7 +109,7 @@ class Costs:
 def coordinator_costs(problem: Problem, message: float) -> Costs:
     """Time the coordinator's real code on results with few and with many subtrees."""
     explorer = CompiledEngine().explorer(problem, Options())
-    runner = TaskRunner(explorer, problem.depth, problem.dim, seconds=RECORD_SECONDS / 8)
+    runner = TaskRunner(explorer, problem.shape, seconds=RECORD_SECONDS / 8)
     ledger = Ledger.of([encode_subtree(explorer.root)])
     task = ledger.issue(1, RECORD_SECONDS)
     result = runner.run(task)
@@ -237,7 +237,7 @@ class SimulatedRanks:
             rest = self._rest(running[0], end - running[1])
             self.now = max(self.now, arrival)
             self.now += self._costs.message + self._costs.result + self._costs.subtree * len(rest)
-            return [TaskResult(number, Statistics.zeros(0, 0), rest=rest)]
+            return [TaskResult(number, Statistics.zeros(Shape.of(0, ())), rest=rest)]
         self.now += seconds
         return []
 

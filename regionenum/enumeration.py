@@ -156,7 +156,7 @@ class Enumeration:
     def _beginning(self) -> tuple[Totals, Ledger]:
         """Nothing found, and everything to explore."""
         problem, totals = self._problem, Totals.of(self._problem)
-        totals.statistics.add(Statistics.at_start(problem.depth, problem.dim))
+        totals.statistics.add(Statistics.at_start(problem.shape))
         root = open_explorer(self._engine, problem, Options()).root
         return totals, Ledger.of([encode_subtree(root)])
 

@@ -48,7 +48,7 @@ def explore_at_most(
     engine: Engine, problem: Problem, record: Record, most: int | None, exact: bool = True
 ) -> Found | None:
     """The same, or None once there are more than `most` cells."""
-    statistics, counters = Statistics.zeros(problem.depth, problem.dim), Counters()
+    statistics, counters = Statistics.zeros(problem.shape), Counters()
     tables = []
     for batch in batches_of(engine, problem, Options(record, exact)):
         statistics.add(batch.statistics)
@@ -73,6 +73,7 @@ def check_totals(problem: Problem, found: Found, record: Record) -> None:
     cells, children = found.statistics.cells.sum(axis=1), found.statistics.children.sum(axis=1)
     assert cells[0] == found.statistics.cells[0, problem.dim] == 1
     assert np.array_equal(children, np.append(cells[1:], 0))
+    check_more_totals(problem, found.statistics)
     if found.cells is None:
         return
     recorded = np.bincount(found.cells.layer + 1, minlength=problem.depth + 1)
@@ -90,6 +91,31 @@ def check_totals(problem: Problem, found: Found, record: Record) -> None:
     elif not problem.chart.whole:
         # of a cell without float64 points the nearest one is recorded
         assert np.all((witness >= 0) & (witness <= 1))
+
+
+def check_more_totals(problem: Problem, s: Statistics) -> None:
+    """What the transitions, the spread of children and the units that cut must add up to."""
+    assert s.output.sum() == s.cells[-1].sum()
+    if not problem.depth:
+        return
+    n, inner = s.shape.rank + 1, s.cells[1:, : s.shape.rank + 1]
+    before = np.zeros((problem.depth + 1, n), np.int64)
+    before[0, 0], before[1:] = 1, inner
+    assert np.array_equal(s.transitions[:-1].sum(axis=1), inner)
+    assert np.array_equal(s.transitions[-1].sum(axis=0), s.output[:n])
+    assert np.array_equal(s.transitions[1:].sum(axis=2)[:-1], s.children[1:-1, :n])
+    assert np.array_equal(s.transitions[-1].sum(axis=1), before[-1])
+    for split in (s.spread, s.cutting):
+        assert np.array_equal(split[:-1].sum(axis=2), before[:-1])
+        assert not split[-1].any()
+    unsplit, children = s.unsplit[:-1, :n].copy(), s.children[:-1, :n].copy()
+    for array, of_domain in ((unsplit, s.unsplit[0].sum()), (children, s.children[0].sum())):
+        array[0] = 0
+        array[0, 0] = of_domain
+    assert np.array_equal(s.spread[:-1, :, 0], unsplit)
+    assert np.array_equal(s.cutting[:-1, :, 0], unsplit)
+    lowest = (s.spread[:-1] * 2 ** np.arange(64, dtype=object)).sum(axis=2)
+    assert np.all((lowest <= children) & (children <= 2 * lowest))
 
 
 def same_statistics(a: Statistics, b: Statistics) -> bool:

@@ -13,6 +13,7 @@ import numpy as np
 import scipy.sparse as sp
 
 from regionenum.engine.interface import (
+    SEVERAL,
     Batch,
     Cells,
     Counters,
@@ -113,8 +114,9 @@ class LineExplorer:
     def __init__(self, problem: Problem, record: Record, size: int) -> None:
         assert problem.dim == 1
         self.problem, self.record, self.size = problem, record, size
-        self.statistics, self.rows = Statistics.zeros(problem.depth, 1), list[tuple]()
-        self.children, self.regions, self.finished = 0, 0, True
+        self.statistics, self.rows = Statistics.zeros(problem.shape), list[tuple]()
+        self.children = 0, b""
+        self.regions, self.finished = 0, True
         self._visits: Iterator[None] | None = None
 
     @property
@@ -146,11 +148,11 @@ class LineExplorer:
         if not self.finished:
             return Rest([self.root], [])
         self._visits = None
-        return Rest([], [OpenCell(self.root.cell, 0, 1, self.children)])
+        return Rest([], [OpenCell(self.root.cell, 0, 1, *self.children)])
 
     def _batch(self) -> Batch:
         statistics, rows = self.statistics, self.rows
-        self.statistics, self.rows = Statistics.zeros(self.problem.depth, 1), []
+        self.statistics, self.rows = Statistics.zeros(self.problem.shape), []
         if self.record is Record.NONE:
             return Batch(statistics, Counters(tests=1))
         n_units, depth = sum(self.problem.n_units), self.problem.depth
@@ -161,16 +163,23 @@ class LineExplorer:
             ranks[k, : len(row[4])] = row[4]
         numbers = np.array([row[:3] for row in rows], np.int64).reshape(-1, 3)
         witness = np.array([float(row[5]) for row in rows]).reshape(-1, 1)
-        cells = Cells(numbers[:, 0].astype(np.int16), numbers[:, 1], numbers[:, 2], pieces, ranks, witness)
+        outputs = np.array([row[6] for row in rows], np.uint16)
+        cells = Cells(numbers[:, 0].astype(np.int16), numbers[:, 1], numbers[:, 2], pieces, ranks, outputs, witness)
         return Batch(statistics, Counters(tests=1), cells)
 
     def _walk(self, k, number, parent, values, low, high, pattern, ranks) -> Iterator[None]:
         # the batch may change between the visits of the children, so the cell is counted at once
         s, rank = self.statistics, ranks[-1] if ranks else 1
-        s.cells[k, rank] += k > 0
-        is_region = k == self.problem.depth
+        is_region, output_rank = k == self.problem.depth, 0
+        if k:
+            s.count(k, ranks[-2] if k > 1 else 0, rank)
+        if is_region:
+            layers = self.problem.network.layers
+            outputs = affine(layers[-1], values) if len(layers) > k else values
+            output_rank = int(any(slope != 0 for slope, _ in outputs))
+            s.count(k + 1, rank, output_rank)
         if (is_region and self.record is not Record.NONE) or (k and self.record is Record.TREE):
-            self.rows.append((k - 1, number, parent, pattern, ranks, (low + high) / 2))
+            self.rows.append((k - 1, number, parent, pattern, ranks, (low + high) / 2, output_rank))
         if is_region:
             self.regions += 1
             yield
@@ -185,10 +194,12 @@ class LineExplorer:
                 children[-1] = (children[-1][0], b, pieces, outputs)
             else:
                 children.append((a, b, pieces, outputs))
+        pieces_of = np.array([pieces for _, _, pieces, _ in children], np.int32)
+        seen = np.where((pieces_of == pieces_of[0]).all(axis=0), pieces_of[0], np.int32(SEVERAL)).tobytes()
         if k:
-            s.close(OpenCell(b"", k, rank, len(children)))
+            s.close(OpenCell(b"", k, rank, len(children), seen))
         else:
-            self.children = len(children)
+            self.children = len(children), seen
         for a, b, pieces, outputs in children:
             child, self.numbers[k] = self.numbers[k], self.numbers[k] + 1
             child_rank = int(any(slope != 0 for slope, _ in outputs))

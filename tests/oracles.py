@@ -200,7 +200,7 @@ def exact_cells(problem: Problem, constraints: Sequence[Row] = ()) -> tuple[list
     start: Corners = [(zero,), (one,)] if dim == 1 else [(zero, zero), (one, zero), (one, one), (zero, one)]
     for row in constraints:
         start = clip(start, row)
-    statistics = Statistics.zeros(problem.depth, dim)
+    statistics = Statistics.zeros(problem.shape)
     found: list[dict[Pattern, int]] = []
     level: list[tuple[Pattern, list[Row], int, Corners]] = [((), chart_rows(problem.chart), dim, start)]
     statistics.cells[0, dim] = 1
@@ -217,6 +217,19 @@ def exact_cells(problem: Problem, constraints: Sequence[Row] = ()) -> tuple[list
             statistics.children[depth, rank] += len(children)
             statistics.max_children[depth, rank] = max(statistics.max_children[depth, rank], len(children))
             statistics.unsplit[depth, rank] += len(children) == 1
+            # the domain is in column 0
+            column = rank if depth else 0
+            for *_, new_rank, _ in next_level[-len(children) :]:
+                statistics.transitions[depth, column, new_rank] += 1
+            power = next(j for j in range(64) if 2**j <= len(children) < 2 ** (j + 1))
+            statistics.spread[depth, column, power] += 1
+            n_cutting = sum(len(set(pieces)) > 1 for pieces in zip(*(pieces for pieces, _ in children), strict=True))
+            statistics.cutting[depth, column, n_cutting] += 1
         level = next_level
         found.append({pattern: rank for pattern, _, rank, _ in level})
+    for _, rows, rank, _ in level:
+        last = preactivations(problem.network.layers[-1], rows) if len(problem.network.layers) > problem.depth else rows
+        output_rank = len(pivots([row[:-1] for row in last]))
+        statistics.output[output_rank] += 1
+        statistics.transitions[problem.depth, rank, output_rank] += 1
     return found, statistics

@@ -183,15 +183,25 @@ def rewrite(run, change):
     found = rn.open_run(run)
     claim, problem = claim_of(found.findings), found.findings.subject.problem
     rows = claim.regions
-    pieces, ranks, witness = change(rows.pieces.copy(), rows.ranks.copy(), rows.witness.copy())
+    # the last rank is that of the output
+    pieces, ranks, witness = change(
+        rows.pieces.copy(), np.column_stack([rows.ranks, rows.output_rank]), rows.witness.copy()
+    )
+    ranks, outputs = ranks[:, :-1], ranks[:, -1]
     n = len(pieces)
     cells = Cells(
-        np.full(n, problem.depth - 1, np.int16), np.arange(n), np.zeros(n, np.int64), pieces, ranks, np.zeros((n, 0))
+        np.full(n, problem.depth - 1, np.int16),
+        np.arange(n),
+        np.zeros(n, np.int64),
+        pieces,
+        ranks,
+        outputs,
+        np.zeros((n, 0)),
     )
     inside = np.isfinite(witness).all(axis=1)
     path = parts(run)[0]
     pq.write_table(Layout.of(problem).table(cells, witness, Record.REGIONS, inside), path)
-    counts = Claim(claim.network, Rows(pieces, ranks, witness), {}).counted(problem.dim)
+    counts = Claim(claim.network, Rows(pieces, ranks, outputs, witness), {}).counted(problem.dim)
 
     def agree(manifest):
         manifest["parts"] = [{"name": path.name, "rows": n, "bytes": path.stat().st_size}]

@@ -12,7 +12,7 @@ import regionenum as rn
 from regionenum.cli.tables import as_dict
 from regionenum.engine import counters as table
 from regionenum.engine.counters import COUNTERS, N_COUNTERS, Counters
-from regionenum.engine.interface import Problem, Statistics
+from regionenum.engine.interface import Problem, Shape, Statistics
 from regionenum.engine.tables import make_tables
 from regionenum.engine.walk.state import make_walk
 from regionenum.parallel.task import TaskResult
@@ -50,7 +50,7 @@ def test_counters_add_up_by_name():
 
 
 def test_the_wire_carries_every_counter():
-    result = TaskResult(1, Statistics.zeros(2, 1), some_counters())
+    result = TaskResult(1, Statistics.zeros(Shape.of(1, (2, 2))), some_counters())
     assert pickle.loads(pickle.dumps(result)).counters == some_counters()
 
 
@@ -71,11 +71,11 @@ line = '    more: int = _counter("one more")\\n'
 module = sys.modules[spec.name] = types.ModuleType(spec.name)
 exec(compile(source.replace("\\n    @classmethod", line + "\\n    @classmethod", 1), spec.origin, "exec"), module.__dict__)
 
-from regionenum.engine.interface import Counters, Statistics
+from regionenum.engine.interface import Counters, Shape, Statistics
 from regionenum.engine.walk.state import N_COUNTERS
 from regionenum.parallel.task import TaskResult
 
-result = pickle.loads(pickle.dumps(TaskResult(1, Statistics.zeros(1, 1), Counters(more=5))))
+result = pickle.loads(pickle.dumps(TaskResult(1, Statistics.zeros(Shape.of(1, (2,))), Counters(more=5))))
 result.counters.add(Counters(more=2))
 print(module.COUNTERS[-1], N_COUNTERS, result.counters.more)
 """

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from regionenum.engine.interface import Statistics
+from regionenum.engine.interface import Shape, Statistics
 from regionenum.parallel.driver import Budget, Dispatcher
 from regionenum.parallel.executor import Workers
 from regionenum.parallel.ledger import RIDERS, Ledger, Piles
@@ -41,7 +41,7 @@ def come_back(ledger, dispatcher, executor, number, rest=()):
     worker = next(worker for worker, task in executor.tasks if task.number == number)
     executor.workers.release(worker)
     dispatcher.came_back(number)
-    ledger.settle(TaskResult(number, Statistics.zeros(0, 0), rest=list(rest)))
+    ledger.settle(TaskResult(number, Statistics.zeros(Shape.of(0, ())), rest=list(rest)))
 
 
 @given(st.lists(st.integers(0, 2000), max_size=30), st.data())

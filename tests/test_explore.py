@@ -11,7 +11,7 @@ import pytest
 import regionenum as rn
 from regionenum.engine import compiled, policy
 from regionenum.engine.explore import open_explorer
-from regionenum.engine.interface import Batch, Cells, Engine, Options, Problem, Record, Statistics
+from regionenum.engine.interface import Batch, Cells, Engine, Options, Problem, Record, Shape, Statistics
 from regionenum.engine.reference import HighsEngine
 from regionenum.enumeration import Enumeration, Settings, enumerate_regions, follow
 from regionenum.network.layers import Layer, Network
@@ -107,7 +107,7 @@ def test_an_unsplittable_tree_goes_on_where_it_was_and_begins_again_elsewhere(ex
 
 
 def _sum(problem: Problem, batches: list[Batch], open_cells, expected: Statistics) -> bool:
-    statistics = Statistics.at_start(problem.depth, problem.dim)
+    statistics = Statistics.at_start(problem.shape)
     for batch in batches:
         statistics.add(batch.statistics)
     for cell in open_cells:
@@ -256,7 +256,7 @@ def test_sources_that_change_while_kernels_are_compiled(monkeypatch, tmp_path):
 
 
 def test_statistics_of_all_fields_are_at_start():
-    statistics = Statistics.at_start(2, 3)
+    statistics = Statistics.at_start(Shape.of(3, (2, 2)))
     assert statistics.cells[0, 3] == statistics.cells.sum() == 1
     assert not any(getattr(statistics, f.name).any() for f in fields(Statistics) if f.name != "cells")
-    assert not Statistics.at_start(0, 3).cells.any()
+    assert not Statistics.at_start(Shape.of(3, ())).cells.any()

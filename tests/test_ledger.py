@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from regionenum.engine.compiled import CompiledEngine
-from regionenum.engine.interface import OpenCell, Options, Problem, Record, Statistics
+from regionenum.engine.interface import OpenCell, Options, Problem, Record, Shape, Statistics
 from regionenum.errors import InputError
 from regionenum.parallel import journal, task
 from regionenum.parallel.estimate import estimate, probes
@@ -46,8 +46,8 @@ class Driver:
         self.problem, self.record, self.nodes = problem, record, nodes
         engine = CompiledEngine()
         self.ledger = Ledger.of([encode_subtree(engine.explorer(problem, Options()).root)])
-        self.statistics, self.rows = Statistics.at_start(problem.depth, problem.dim), []
-        self.runner = TaskRunner(engine.explorer(problem, Options(record)), problem.depth, problem.dim, Rows())
+        self.statistics, self.rows = Statistics.at_start(problem.shape), []
+        self.runner = TaskRunner(engine.explorer(problem, Options(record)), problem.shape, Rows())
 
     def issue(self, subtrees):
         return self.ledger.issue(min(subtrees, len(self.ledger.waiting)), 0.0)
@@ -173,12 +173,13 @@ def test_a_journal_that_was_cut_off_is_refused():
 
 
 def test_children_are_closed_once_all_subtrees_of_their_cell_are_back():
-    """Two subtrees of one cell: its children are those of both."""
+    """Three subtrees of one cell: its children are those of all; the second unit has another piece in the third."""
     problem = Problem.over(NET, BOX)
     root = encode_subtree(CompiledEngine().explorer(problem, Options()).root)
     ledger = Ledger.of([root])
-    zeros = lambda: Statistics.zeros(2, 1)  # noqa: E731
-    counted = [OpenCell(root.cell, 0, 1, n) for n in (2, 3, 4)]
+    zeros = lambda: Statistics.zeros(Shape.of(1, (2, 2)))  # noqa: E731
+    pieces = [np.array([0, piece], np.int32).tobytes() for piece in (1, 1, 0)]
+    counted = [OpenCell(root.cell, 0, 1, n, seen) for n, seen in zip((2, 3, 4), pieces, strict=True)]
     first = ledger.issue(1, 0.0)
     assert not ledger.settle(
         task.TaskResult(first.number, zeros(), rest=[root, root], open_cells=[counted[0]])
@@ -187,6 +188,8 @@ def test_children_are_closed_once_all_subtrees_of_their_cell_are_back():
     assert not ledger.settle(task.TaskResult(third.number, zeros(), open_cells=[counted[1]])).children.any()
     closed = ledger.settle(task.TaskResult(second.number, zeros(), open_cells=[counted[2]]))
     assert (closed.children[0, 1], closed.max_children[0, 1], closed.unsplit[0, 1]) == (9, 9, 0)
+    assert closed.spread[0, 0].tolist()[:4] == [0, 0, 0, 1]
+    assert closed.cutting[0, 0].tolist() == [0, 1, 0]
     assert ledger.drained
     assert not ledger.open_cells()
 

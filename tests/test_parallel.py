@@ -32,13 +32,13 @@ def test_steps_of_one_test_come_to_an_end():
     """A step that gave back what it was given would go on for ever."""
     engine = CompiledEngine()
     explorer = engine.explorer(PROBLEM, Options())
-    statistics = Statistics.at_start(PROBLEM.depth, PROBLEM.dim)
+    statistics = Statistics.at_start(PROBLEM.shape)
     ledger = Ledger.of([encode_subtree(explorer.root)])
     for _ in range(10_000):
         if ledger.drained:
             break
         task = ledger.issue(1, 0.0)
-        runner = TaskRunner(explorer, PROBLEM.depth, PROBLEM.dim)
+        runner = TaskRunner(explorer, PROBLEM.shape)
         runner.step_length.tests = 1
         statistics.add(ledger.settle(runner.run(task, lambda: True)))
     assert ledger.drained
@@ -125,7 +125,7 @@ class Raising(TaskRunner):
 
 
 def raising(error):
-    runner = Raising(CompiledEngine().explorer(PROBLEM, Options()), PROBLEM.depth, PROBLEM.dim)
+    runner = Raising(CompiledEngine().explorer(PROBLEM, Options()), PROBLEM.shape)
     runner.error = error
     return runner
 

@@ -22,6 +22,7 @@ def some_cells(n=2, **changes):
         parent=np.zeros(n, np.int64),
         pieces=np.zeros((n, 5), np.uint16),
         ranks=np.ones((n, 2), np.uint16),
+        output_rank=np.ones(n, np.uint16),
         witness=np.full((n, 1), 0.5),
     )
     return dataclasses.replace(cells, **changes)
@@ -34,11 +35,11 @@ def table_of(cells, inputs=None, record=Record.TREE):
 def test_schema_of_each_level():
     layout = Layout.of(Problem.over(NET, BOX))
     tree, regions = layout.schema(Record.TREE), layout.schema(Record.REGIONS)
-    assert tree.names == ["layer", "cell", "parent", "pattern", "ranks", "witness"]
-    assert regions.names == ["pattern", "ranks", "witness"]
+    assert tree.names == ["layer", "cell", "parent", "pattern", "ranks", "output_rank", "witness"]
+    assert regions.names == ["pattern", "ranks", "output_rank", "witness"]
     assert tree.field("pattern").type == pa.binary(1)
     assert tree.field("ranks").type.list_size == 2
-    assert tree.metadata[b"regionenum.format"] == b"1"
+    assert tree.metadata[b"regionenum.format"] == b"2"
     assert [field.name for field in tree if field.nullable] == ["witness"]
 
 
@@ -52,6 +53,7 @@ def test_the_documentation_names_every_column():
     ("changes", "sentence"),
     [
         ({"ranks": np.full((2, 2), 2, np.uint16)}, r"`ranks` is above the largest possible ranks \[1, 1\]"),
+        ({"output_rank": np.full(2, 2, np.uint16)}, "`output_rank` is above the largest possible rank 1"),
         ({"witness": np.full((2, 1), np.nan)}, "`witness` holds a value that is not finite"),
         ({"layer": np.full(2, 2, np.int16)}, r"`layer` is outside -1..1"),
         ({"pieces": np.full((2, 5), 2, np.uint16)}, "a piece is outside"),
@@ -67,7 +69,7 @@ def test_cells_that_break_the_dictionary_are_not_written(changes, sentence):
 def test_tables_that_break_the_dictionary():
     layout, table = Layout.of(Problem.over(NET, BOX)), table_of(some_cells())
     layout.check(table, Record.TREE)
-    with pytest.raises(ValueError, match=r"columns are .* expected \['pattern', 'ranks', 'witness'\]"):
+    with pytest.raises(ValueError, match=r"columns are .* expected \['pattern', 'ranks', 'output_rank', 'witness'\]"):
         layout.check(table, Record.REGIONS)
     wide = table.set_column(1, "cell", table.column("cell").cast(pa.int32()))
     with pytest.raises(ValueError, match="`cell` has type int32, expected int64"):

@@ -177,7 +177,7 @@ def test_children_are_added_up_when_no_more_can_come():
         images.piece[at : at + 2] = images.cut_side[at : at + 2] = pieces
         if layer:
             pull_back(tables, images, layer)
-        assert count_cell(tables.at, tables.units, images, walk.ranks, tally, walk.questions, layer)
+        assert count_cell(tables.at, tables.units, images, walk.ranks, tables.output, tally, walk.questions, layer)
 
     cell(0, 1, 1)  # rank 2, with three children
     cell(1, 1, 1)
@@ -192,17 +192,22 @@ def test_children_are_added_up_when_no_more_can_come():
     assert path[ISSUED, 0] == 8
     assert path[NUMBER].tolist() == [0, 6, 7]
     assert path[CHILDREN_SO_FAR].tolist() == [3, 1, 0]
-    assert path[OPEN].tolist() == [1, 1, 1]
-    close_cells(tally, 1)
+    assert path[OPEN].tolist() == [1, 1, 0]
+    assert tally.output.tolist() == [2, 3, 0]
+    close_cells(tables.at, tally, 1)
     assert tally.statistics[CHILDREN].tolist() == [[0, 0, 0], [1, 1, 3], [0, 0, 0]]
     assert tally.statistics[UNSPLIT].tolist() == [[0, 0, 0], [1, 1, 0], [0, 0, 0]]
     assert path[OPEN].tolist() == [1, 0, 0]
-    close_cells(tally, 0)
+    # the cells after layer 0 by the ranks of their children, and those by the rank of the sum of their units
+    assert tally.transitions[1].tolist() == [[1, 0, 0], [0, 1, 0], [1, 1, 1]]
+    assert tally.transitions[2].tolist() == [[2, 0, 0], [0, 2, 0], [0, 1, 0]]
+    assert tally.spread[1, :, :3].tolist() == [[1, 0, 0], [1, 0, 0], [0, 1, 0]]
+    close_cells(tables.at, tally, 0)
     assert tally.statistics[CHILDREN, 0].tolist() == [0, 0, 3]
     assert tally.statistics[MAX_CHILDREN].tolist() == [[0, 0, 3], [1, 1, 3], [0, 0, 0]]
     assert not path[CHILDREN_SO_FAR].any()
     before = tally.statistics.copy()
-    close_cells(tally, 0)
+    close_cells(tables.at, tally, 0)
     np.testing.assert_array_equal(tally.statistics, before)
     assert tally.counters[DOUBTFUL_RANKS] >= 0
     assert tally.counters[TESTS] == 0

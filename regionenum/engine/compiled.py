@@ -60,6 +60,7 @@ from regionenum.engine.walk.state import (
     NEXT,
     NUMBER,
     OF_A_RANK,
+    OF_THE_OUTPUT,
     OPEN,
     PHASE,
     RANK,
@@ -241,22 +242,28 @@ class CompiledExplorer:
         progressed = self.progressed
         waiting = [] if self._finished else [self._waiting(f) for f in range(FIRST_CELL, int(walk.top[0]) + 1)]
         first = self._subtree.layer
-        open_cells = [OpenCell(self._subtree.cell, first, int(path[RANK, first]), int(path[CHILDREN_SO_FAR, first]))]
-        for level in range(first + 1, self._problem.depth + 1):
+        open_cells = [self._open_cell(first, self._subtree.cell)]
+        for level in range(first + 1, self._problem.depth):
             if path[OPEN, level]:
-                name = cell_name(level, *self._decided_before(level))
-                open_cells.append(OpenCell(name, level, int(path[RANK, level]), int(path[CHILDREN_SO_FAR, level])))
+                open_cells.append(self._open_cell(level, cell_name(level, *self._decided_before(level))))
         self._finished = True
         self._broken_off = None if progressed else waiting[0]
         return Rest(waiting, open_cells)
+
+    def _open_cell(self, level: int, name: bytes) -> OpenCell:
+        """The present cell of a level, so far."""
+        tally, at = self._walk.tally, self._tables.at
+        children = int(tally.path[CHILDREN_SO_FAR, level])
+        seen = tally.seen[at[level, UNIT] : at[level + 1, UNIT]].astype(np.int32).tobytes() if children else b""
+        return OpenCell(name, level, int(tally.path[RANK, level]), children, seen)
 
     @cached_property
     def _referee(self) -> Referee:
         return Referee(self._problem)
 
     def _rank_of(self, layer: int) -> int:
-        """Rank of the map to the output of a layer, on the present path."""
-        sides, winners = self._decided_before(layer + 1)
+        """Rank of the map to the output of a layer, on the present path; of the network's output if that is no unit layer."""
+        sides, winners = self._decided_before(min(layer + 1, self._problem.depth))
         return self._referee.rank(Decided(layer, sides, winners, sides >= 0))
 
     def _answer(self) -> None:
@@ -266,6 +273,9 @@ class CompiledExplorer:
         f, first, second, third = map(int, questions.asked[kind])
         if kind == OF_A_RANK:
             questions.answer[kind, CONTENT] = self._rank_of(first)
+            return
+        if kind == OF_THE_OUTPUT:
+            questions.answer[kind, CONTENT] = self._rank_of(self._problem.depth)
             return
         layer, sides, winners, _ = self._decisions(int(walk.top[0]))
         matters, lines = np.zeros(len(sides), np.bool_), np.zeros(len(self._cells.lines), np.int64)
@@ -366,10 +376,10 @@ class CompiledExplorer:
     def _take(self) -> Batch:
         """Take statistics, counters and rows out of the walk, and zero them there."""
         tally, work = self._walk.tally, self._cells.work
-        statistics = Statistics(*tally.statistics.copy())
+        statistics = Statistics.within(self._problem.shape, tally.numbers.copy())
         tally.counters[LPS], tally.counters[PIVOTS] = work[dictionary.LPS], work[dictionary.PIVOTS]
         counters = Counters.of(tally.counters)
-        tally.statistics[...] = 0
+        tally.numbers[...] = 0
         tally.counters[...] = 0
         work[[dictionary.LPS, dictionary.PIVOTS]] = 0
         return Batch(statistics, counters, None if self._record == Record.NONE else self.take_cells())
@@ -385,6 +395,7 @@ class CompiledExplorer:
             parent=rows.parent[:n].copy(),
             pieces=rows.pieces[:n].copy(),
             ranks=rows.ranks[:n].copy(),
+            output_rank=rows.output_rank[:n].copy(),
             witness=self._in_domain(rows.witness[:n]),
         )
 

@@ -18,6 +18,7 @@ from regionenum.engine.interface import (
     Statistics,
     Subtree,
 )
+from regionenum.exact.ranks import independent_columns
 
 BATCH_TESTS = 10_000
 """Tests for a batch of `explore`."""
@@ -65,7 +66,7 @@ def explore(engine: Engine, problem: Problem, options: Options) -> Iterator[Batc
     while not explorer.finished:
         batch = explorer.step(BATCH_TESTS)
         if explorer.finished:
-            batch.statistics.add(Statistics.at_start(problem.depth, problem.dim))
+            batch.statistics.add(Statistics.at_start(problem.shape))
             for cell in explorer.rest().open_cells:
                 batch.statistics.close(cell)
         yield batch
@@ -76,6 +77,10 @@ class _OneRegion:
 
     def __init__(self, problem: Problem, options: Options) -> None:
         self._problem, self._record = problem, options.record
+        self._rank = problem.chart.dim
+        if problem.network.layers:
+            weight, directions = problem.network.layers[0].weight, problem.chart.directions
+            self._rank = len(independent_columns(weight, directions))
         self._number = 0
         self.finished = True
 
@@ -88,8 +93,9 @@ class _OneRegion:
 
     def step(self, tests: int) -> Batch:
         self.finished = True
-        statistics = Statistics.zeros(0, self._problem.dim)
+        statistics, rank = Statistics.zeros(self._problem.shape), self._rank
         statistics.cells[0, self._problem.dim] = 1
+        statistics.count(1, self._problem.dim, rank)
         if self._record is Record.NONE:
             return Batch(statistics)
         return Batch(
@@ -100,6 +106,7 @@ class _OneRegion:
                 parent=np.full(1, -1, np.int64),
                 pieces=np.zeros((1, 0), np.uint16),
                 ranks=np.zeros((1, 0), np.uint16),
+                output_rank=np.full(1, rank, np.uint16),
                 witness=self._problem.chart.inside[None, :].copy(),
             ),
         )

@@ -46,8 +46,8 @@ def lowest_of(*arrays: Any) -> int:
 
 
 def grids_of(problem: Problem) -> list[Grid]:
-    """The numbers that the rows of each unit layer are made of, as functions of z (`tables.py`)."""
-    layers, chart = problem.network.unit_layers, problem.chart
+    """The numbers that the rows of each layer are made of, of the last affine one too, as functions of z (`tables.py`)."""
+    layers, chart = problem.network.layers, problem.chart
     lower, width = chart.bounds
     first = layers[0]
     weight, directions = lowest_of(first.weight), lowest_of(chart.directions)

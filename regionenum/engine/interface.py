@@ -16,12 +16,13 @@ import numpy.typing as npt
 from regionenum.choices import Record
 from regionenum.engine.counters import COUNTERS, Counter, Counters
 from regionenum.engine.problem import Problem
-from regionenum.engine.statistics import Statistics
-from regionenum.engine.subtree import OpenCell, Rest, Subtree, cell_name
+from regionenum.engine.statistics import Shape, Statistics
+from regionenum.engine.subtree import SEVERAL, OpenCell, Rest, Subtree, cell_name
 from regionenum.network.units import Floats, Ints
 
 __all__ = [
     "COUNTERS",
+    "SEVERAL",
     "Batch",
     "Cells",
     "Counter",
@@ -33,6 +34,7 @@ __all__ = [
     "Problem",
     "Record",
     "Rest",
+    "Shape",
     "Statistics",
     "Subtree",
     "cell_name",
@@ -69,6 +71,8 @@ class Cells:
         Pieces of the units of layers 0 .. layer; 0 beyond.
     ranks : (n, depth) uint16
         Dimension of the map to the output of layers 0 .. layer; 0 beyond.
+    output_rank : (n,) uint16
+        Of a region, the dimension of the network's own map; 0 for cells that are none.
     witness : (n, d) float64
         A point strictly inside, in the domain's coordinates y.
     """
@@ -78,6 +82,7 @@ class Cells:
     parent: Ints
     pieces: npt.NDArray[np.uint16]
     ranks: npt.NDArray[np.uint16]
+    output_rank: npt.NDArray[np.uint16]
     witness: Floats
 
     def __len__(self) -> int:

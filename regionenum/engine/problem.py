@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from regionenum.domain import Chart, Domain
 from regionenum.domain.whole_space import seen_by
+from regionenum.engine.statistics import Shape
 from regionenum.exact.ranks import independent_columns
 from regionenum.network.layers import Network
 
@@ -52,6 +53,11 @@ class Problem:
     def dim(self) -> int:
         """Effective dimension of the domain."""
         return self.chart.dim
+
+    @property
+    def shape(self) -> Shape:
+        """Of its statistics."""
+        return Shape.of(self.dim, self.n_units)
 
     @property
     def n_units(self) -> tuple[int, ...]:

@@ -18,6 +18,7 @@ import scipy.sparse as sp
 from regionenum.domain.half_spaces import UNIT_ROUNDOFF, HalfSpaces
 from regionenum.engine.ball import DOUBT, RADIUS, Ball, BallSolver
 from regionenum.engine.interface import (
+    SEVERAL,
     Batch,
     Cells,
     Counters,
@@ -86,6 +87,7 @@ class _Cell:
     pieces : pieces of all units passed so far
     number, parent : numbers of the cell and of the cell of the layer before
     ranks : rank of the map after each layer passed
+    output_rank : of a region, rank of the network's own map
     """
 
     sides: HalfSpaces
@@ -95,6 +97,7 @@ class _Cell:
     number: int
     parent: int
     ranks: tuple[int, ...]
+    output_rank: int = 0
 
 
 class HighsEngine:
@@ -154,7 +157,8 @@ class HighsExplorer:
             return Rest([], [])
         if not self._walk.finished:
             return Rest([self.root], [])
-        domain = OpenCell(self.root.cell, 0, self._problem.dim, self._walk.children_of_domain)
+        children, seen = self._walk.children_of_domain
+        domain = OpenCell(self.root.cell, 0, self._problem.dim, children, seen)
         self._walk = None
         return Rest([], [domain])
 
@@ -166,6 +170,19 @@ class _Frame:
     cell: _Cell
     children: Iterator[_Cell]
     n_children: int = 0
+    seen: tuple[int, ...] = ()
+
+    def count(self, child: _Cell) -> None:
+        """Add a child, and the pieces of its last layer's units."""
+        self.n_children += 1
+        pieces = child.pieces[len(self.cell.pieces) :]
+        before = self.seen or pieces
+        self.seen = tuple(a if a == b else SEVERAL for a, b in zip(before, pieces, strict=True))
+
+    @property
+    def as_bytes(self) -> bytes:
+        """As `OpenCell.seen`."""
+        return np.array(self.seen, np.int32).tobytes()
 
 
 class _Walk:
@@ -174,7 +191,8 @@ class _Walk:
     Attributes
     ----------
     finished : whether the tree is exhausted
-    children_of_domain : of a finished walk; the domain itself is left out of the statistics (`interface.Explorer`)
+    children_of_domain : of a finished walk, their number and the pieces of the first layer's units; the domain itself is left
+        out of the statistics (`interface.Explorer`)
     """
 
     def __init__(self, problem: Problem, record: Record, first_number: int) -> None:
@@ -184,7 +202,7 @@ class _Walk:
         self.solver = BallSolver(problem.dim, whole=problem.chart.whole)
         self.next_number = first_number
         self.finished = False
-        self.children_of_domain = 0
+        self.children_of_domain = 0, b""
         self._start_batch()
         self._visits = self._visit_all()
 
@@ -206,7 +224,7 @@ class _Walk:
             if child is None:
                 self._finish(stack.pop())
             else:
-                frame.n_children += 1
+                frame.count(child)
                 stack.append(self._frame(child))
             yield
 
@@ -218,7 +236,7 @@ class _Walk:
         return batch
 
     def _start_batch(self) -> None:
-        self.statistics = Statistics.zeros(self.problem.depth, self.problem.dim)
+        self.statistics = Statistics.zeros(self.problem.shape)
         self.counters = Counters()
         self.found: list[_Cell] = []
 
@@ -242,7 +260,9 @@ class _Walk:
         """Enter a cell: count it, and keep it if it is to be recorded, before its descendants."""
         depth = len(cell.ranks)
         if depth:
-            self.statistics.cells[depth, cell.ranks[-1]] += 1
+            self.statistics.count(depth, cell.ranks[-2] if depth > 1 else 0, cell.ranks[-1])
+            if depth == len(self.layers):
+                self.statistics.count(depth + 1, cell.ranks[-1], cell.output_rank)
             if self.record is Record.TREE or (self.record is Record.REGIONS and depth == len(self.layers)):
                 self.found.append(cell)
         return _Frame(cell, self._children(cell, self.layers[depth]) if depth < len(self.layers) else iter(()))
@@ -251,9 +271,9 @@ class _Walk:
         """Add the children of a cell, which are all known by now."""
         cell, depth = frame.cell, len(frame.cell.ranks)
         if depth:
-            self.statistics.close(OpenCell(b"", depth, cell.ranks[-1], frame.n_children))
+            self.statistics.close(OpenCell(b"", depth, cell.ranks[-1], frame.n_children, frame.as_bytes))
         else:
-            self.children_of_domain = frame.n_children
+            self.children_of_domain = frame.n_children, frame.as_bytes
 
     def _table(self) -> Cells:
         found, n_units = self.found, sum(self.problem.n_units)
@@ -268,6 +288,7 @@ class _Walk:
             parent=np.array([cell.parent for cell in found], np.int64),
             pieces=pieces,
             ranks=ranks,
+            output_rank=np.array([cell.output_rank for cell in found], np.uint16),
             witness=np.array([cell.ball.centre for cell in found]).reshape(len(found), self.problem.dim),
         )
 
@@ -357,6 +378,10 @@ class _Walk:
         output = _output(cell.map, layer, cell.pieces[len(parent.pieces) :])
         rank, doubtful = numerical_rank(output.value[:, :-1], output.error[:, :-1])
         self.counters.doubtful_ranks += doubtful
+        output_rank = 0
+        if len(parent.ranks) + 1 == len(self.layers):
+            output_rank, doubtful = self._output_rank(output, rank)
+            self.counters.doubtful_ranks += doubtful
         number, self.next_number = self.next_number, self.next_number + 1
         return replace(
             cell,
@@ -366,7 +391,16 @@ class _Walk:
             number=number,
             parent=parent.number,
             ranks=(*cell.ranks, rank),
+            output_rank=output_rank,
         )
+
+    def _output_rank(self, output: _Map, rank: int) -> tuple[int, bool]:
+        """Rank of the network's own map on a region, and whether it is doubtful."""
+        layers = self.problem.network.layers
+        if len(layers) == len(self.layers):
+            return rank, False
+        last = output.after(layers[-1])
+        return numerical_rank(last.value[:, :-1], last.error[:, :-1])
 
 
 def _output(z: _Map, layer: Layer, pieces: tuple[int, ...]) -> _Map:

@@ -78,12 +78,32 @@ class OpenCell(msgspec.Struct, array_like=True, frozen=True):
     rank : int
     children : int
         Children counted.
+    seen : bytes
+        (units of the next layer,) int32: the piece that a unit has in all these children, or SEVERAL. Empty without children.
     """
 
     name: bytes
     level: int
     rank: int
     children: int
+    seen: bytes = b""
+
+    @property
+    def cut_by(self) -> int:
+        """Number of units of the next layer that cut the cell, if these are all children."""
+        return int(np.count_nonzero(np.frombuffer(self.seen, np.int32) == SEVERAL))
+
+    def joined(self, other: OpenCell) -> OpenCell:
+        """The same cell with the children that were counted elsewhere too."""
+        seen = self.seen or other.seen
+        if self.seen and other.seen:
+            mine, theirs = (np.frombuffer(cell.seen, np.int32) for cell in (self, other))
+            seen = np.where(mine == theirs, mine, np.int32(SEVERAL)).tobytes()
+        return OpenCell(self.name, self.level, self.rank, self.children + other.children, seen)
+
+
+SEVERAL = -2
+"""Instead of a piece: not the same in all children."""
 
 
 @dataclass(frozen=True)

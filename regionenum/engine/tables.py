@@ -31,6 +31,7 @@ import scipy.sparse as sp
 from regionenum.domain.half_spaces import UNIT_ROUNDOFF as UNIT_ROUNDOFF
 from regionenum.engine.grids import Grid, grids_of
 from regionenum.engine.interface import Problem
+from regionenum.exact.ranks import independent_columns
 from regionenum.network.affine import DENSE_FROM
 from regionenum.network.layers import Layer
 from regionenum.network.units import MAXIMUM, Floats, Ints, PiecewiseLinear
@@ -89,6 +90,17 @@ class ErrorTables(NamedTuple):
     copied_weight: Floats  # (n_rows,) that power of two, positive or negative
 
 
+class OutputTables(NamedTuple):
+    """The last affine layer, if no units follow it, by rows; without rows if there is none."""
+
+    ptr: Ints  # (n_outputs + 1,) first entry of each output
+    unit: Ints  # of each entry, the unit in the last unit layer
+    weight: Floats
+    most: int  # no less than the rank of the weight
+    is_exact: int  # 1 if nothing is rounded in the output's rows, on any cell
+    lowest: int  # all their numbers are then multiples of two to this power
+
+
 class Tables(NamedTuple):
     """A problem."""
 
@@ -101,6 +113,7 @@ class Tables(NamedTuple):
     weights: WeightTables
     errors: ErrorTables
     cuts: CutTables
+    output: OutputTables
     group_unit: Ints  # unit in its layer
     twin: Ints  # (members) position in its group of the first candidate with the same weights and bias
     first: Floats  # (dim + 1, n_rows) the rows of layer 0
@@ -134,8 +147,8 @@ def make_tables(problem: Problem) -> Tables:
             weight_at,
             _starts([0, *(len(w[2]) for w in packed)]),
             np.array([1, *(int(w[1] is None) for w in packed), 0]),
-            np.array([*(int(grid.is_exact) for grid in grids), 0]),
-            np.array([*(grid.lowest if grid.is_exact else 0 for grid in grids), 0]),
+            np.array([*(int(grid.is_exact) for grid in grids[: len(layers)]), 0]),
+            np.array([*(grid.lowest if grid.is_exact else 0 for grid in grids[: len(layers)]), 0]),
         ],
         axis=1,
     ).astype(np.int64)
@@ -165,6 +178,7 @@ def make_tables(problem: Problem) -> Tables:
         weights=weights,
         errors=_error_tables(layers, n_rows),
         cuts=_cut_tables(layers, cuts, n_constraints),
+        output=_output_tables(problem, grids),
         group_unit=_joined(groups, np.int64),
         twin=_joined([_twins(layer) for layer in layers], np.int64),
         first=first,
@@ -262,6 +276,23 @@ def _copies(layer: Layer) -> tuple[Ints, Floats]:
     rows = np.flatnonzero(single)[exact]
     unit[rows], power[rows] = csr.indices[first[exact]], csr.data[first[exact]]
     return unit, power
+
+
+def _output_tables(problem: Problem, grids: Sequence[Grid]) -> OutputTables:
+    """The last affine layer; `grids` has an entry for it."""
+    if len(problem.network.layers) == problem.depth:
+        return OutputTables(np.zeros(1, np.int64), np.zeros(0, np.int64), np.zeros(0), 0, 0, 0)
+    weight, grid = problem.network.layers[-1].weight, grids[-1]
+    csr = sp.csr_array(weight)
+    csr.eliminate_zeros()
+    return OutputTables(
+        ptr=csr.indptr.astype(np.int64),
+        unit=csr.indices.astype(np.int64),
+        weight=csr.data.astype(np.float64),
+        most=len(independent_columns(weight)),
+        is_exact=int(grid.is_exact),
+        lowest=grid.lowest if grid.is_exact else 0,
+    )
 
 
 def _cut_tables(layers: Sequence[Layer], cuts: Sequence[tuple[Ints, Floats, Ints]], n_constraints: int) -> CutTables:

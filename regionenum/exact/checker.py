@@ -383,6 +383,12 @@ class Checker:
         if not self._proving:
             return
         self.work.regions += 1
+        rank, claimed = (
+            self._forms.output_rank(self.claim.regions.pieces[i], node.rank),
+            self.claim.regions.output_rank[i],
+        )
+        if claimed != rank:
+            raise RefutedError(f"region {i}: the rank of the network's map is {rank}, not {claimed}")
         self._check_witness(f"region {i}", self.claim.regions, i, node)
 
     def _check_witness(self, name: str, rows: Rows, i: int, node: Node) -> None:

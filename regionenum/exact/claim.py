@@ -31,11 +31,13 @@ class Rows:
     ----------
     pieces : (n, sum of n_units) pieces of all units of the layers so far
     ranks : (n, depth)
+    output_rank : (n,) of the network's own map, on regions
     witness : (n, n_in), NaN where there is none
     """
 
     pieces: Numbers
     ranks: Numbers
+    output_rank: Numbers
     witness: Floats
 
     def __len__(self) -> int:
@@ -65,7 +67,7 @@ class Claim:
     Attributes
     ----------
     regions : one row each
-    statistics : name -> (depth + 1, dim + 1) counts, see `Statistics`; empty if nothing is said
+    statistics : name -> counts, see `counted`; empty if nothing is said
     tree : the cells of all layers, where they were recorded
     """
 
@@ -132,17 +134,29 @@ class Claim:
         for name, claimed in self.statistics.items():
             wrong = np.argwhere(found[name] != claimed)
             if len(wrong):
-                k, rank = wrong[0].tolist()
+                at = tuple(wrong[0].tolist())
+                where = f"of layer `{names[at[0]]}`, dimension {at[1]}" if len(at) > 1 else f"of dimension {at[0]}"
+                more = f", entry {at[2]}" if len(at) > 2 else ""
                 raise RefutedError(
-                    f"statistic `{name}` of layer `{names[k]}`, dimension {rank}, is {claimed[k, rank]}, but the regions "
-                    f"say {found[name][k, rank]}"
+                    f"statistic `{name}` {where}{more}, is {claimed[at]}, but the regions say {found[name][at]}"
                 )
 
     def counted(self, dim: int) -> dict[str, Ints]:
-        """As of patterns and ranks: cells, children, max_children, unsplit by layer and rank."""
-        depth = len(self.unit_at) - 1
+        """As of patterns and ranks, what `engine/statistics.py` describes.
+
+        By layer and rank: cells, children, max_children, unsplit. Regions by the rank of the output. By layer and rank again:
+        the cells of each rank in these (of the last layer: outputs), cells by powers of two of their children, cells by the
+        number of units that cut them; of these three the domain is in column 0.
+        """
+        depth, widths = len(self.unit_at) - 1, np.diff(self.unit_at)
+        most_rank = min(dim, *widths[:1]) if depth else 0
+        most_units = min(widths.max(initial=0), MOST_UNITS)
         found = {name: np.zeros((depth + 1, dim + 1), np.int64) for name in STATISTICS}
+        found["output"] = np.bincount(self.regions.output_rank, minlength=dim + 1)
+        for name, size in (("transitions", most_rank + 1), ("spread", BINS), ("cutting", most_units + 1)):
+            found[name] = np.zeros((depth + 1, most_rank + 1, size), np.int64)
         ranks = self.regions.ranks[self._order].astype(np.int64)
+        pieces, outputs = self.regions.pieces[self._order], self.regions.output_rank[self._order]
         for k in range(depth + 1):
             first = np.flatnonzero(self.fresh[k])
             rank = ranks[first, k - 1] if k else np.full(len(first), dim)
@@ -153,6 +167,14 @@ class Claim:
                 np.add.at(found["children"][k], rank, children)
                 np.maximum.at(found["max_children"][k], rank, children)
                 np.add.at(found["unsplit"][k], rank, children == 1)
+                column = rank if k else np.zeros_like(rank)
+                np.add.at(found["transitions"][k], (column[number[self.fresh[k + 1]]], ranks[self.fresh[k + 1], k]), 1)
+                np.add.at(found["spread"][k], (column, np.frexp(children)[1] - 1), 1)
+                layer = pieces[:, self.unit_at[k] : self.unit_at[k + 1]]
+                cut_by = (np.minimum.reduceat(layer, first) != np.maximum.reduceat(layer, first)).sum(axis=1)
+                np.add.at(found["cutting"][k], (column, np.minimum(cut_by, most_units)), 1)
+            elif depth:
+                np.add.at(found["transitions"][k], (rank, outputs[first]), 1)
         return found
 
     def check_tree(self) -> None:
@@ -212,3 +234,5 @@ class Claim:
 
 
 STATISTICS = ("cells", "children", "max_children", "unsplit")
+BINS = 64
+MOST_UNITS = 255

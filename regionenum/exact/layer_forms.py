@@ -13,6 +13,7 @@ from flint import fmpz_mat, nmod_mat
 
 from regionenum.exact.domains import ExactDomain
 from regionenum.exact.dyadic import Row
+from regionenum.exact.predicates import rank as rank_of_rows
 from regionenum.exact.rows import OPEN, PulledBack
 from regionenum.network.layers import Layer, Network
 from regionenum.network.units import MAXIMUM
@@ -137,6 +138,7 @@ class FormMaker:
     """Makes the forms of the layers of a network over a domain, from pieces."""
 
     def __init__(self, network: Network, domain: ExactDomain) -> None:
+        self._ends_in_units = len(network.layers) == len(network.unit_layers)
         self._pulled = PulledBack(network, domain)
         self.plans = [LayerPlan(layer) for layer in network.unit_layers]
         first = np.cumsum([0, *(len(plan.functions) for plan in self.plans)]).tolist()
@@ -152,9 +154,7 @@ class FormMaker:
     def of(self, layer: int, pieces: npt.NDArray[Any], rank: int) -> LayerForms:
         """The forms of a layer on the cell of the pieces of all units before."""
         plan = self.plans[layer]
-        n_cuts, n_units = self._pulled.starts(layer)
-        sides = (pieces[self._of_cut[:n_cuts]] > self._number[:n_cuts]).astype(np.int8)
-        winners = np.where(self._is_group[:n_units], pieces[:n_units].astype(np.int64), OPEN).astype(np.int16)
+        sides, winners = self._decisions(layer, pieces)
         rows = self._pulled.rows(layer, sides, winners).matrix.tolist()
         cuts = self._pulled.cuts(layer, sides, winners)
         candidates = {}
@@ -164,3 +164,18 @@ class FormMaker:
                 first.setdefault(tuple(rows[row]), i)
             candidates[u] = list(first.values())
         return LayerForms(layer, plan, rows, cuts, candidates, rank)
+
+    def _decisions(self, layer: int, pieces: npt.NDArray[Any]) -> tuple[npt.NDArray[np.int8], npt.NDArray[np.int16]]:
+        """Sides and winners of the layers before one."""
+        n_cuts, n_units = self._pulled.starts(layer)
+        sides = (pieces[self._of_cut[:n_cuts]] > self._number[:n_cuts]).astype(np.int8)
+        winners = np.where(self._is_group[:n_units], pieces[:n_units].astype(np.int64), OPEN).astype(np.int16)
+        return sides, winners
+
+    def output_rank(self, pieces: npt.NDArray[Any], rank: int) -> int:
+        """Rank of the network's own map on a region of these pieces, where that to its last units has a rank."""
+        if self._ends_in_units:
+            return rank
+        depth = len(self.plans)
+        rows = self._pulled.rows(depth, *self._decisions(depth, pieces)).matrix.tolist()
+        return rank_of_rows([row[:-1] for row in rows], rank)

@@ -251,13 +251,19 @@ def proportion(form: Row, other: Row) -> int:
     return -int(a == [-value for value in b])
 
 
-def rank(rows: Sequence[Row]) -> int:
-    """Rank of rows of integers. Modulo a prime it is at most that, and if it is as large as it could be it is that."""
+def rank(rows: Sequence[Row], most: int | None = None) -> int:
+    """Rank of rows of integers. Modulo a prime it is at most that, and if it is as large as it could be it is that.
+
+    Parameters
+    ----------
+    most : a bound that is known
+    """
     rows = [row for row in rows if any(row)]
     if not rows:
         return 0
-    n = len(rows[0])
-    reduced = nmod_mat(len(rows), n, [int(value % _PRIME) for row in rows for value in row], _PRIME).rank()
+    width = len(rows[0])
+    n = width if most is None else min(width, most)
+    reduced = nmod_mat(len(rows), width, [int(value % _PRIME) for row in rows for value in row], _PRIME).rank()
     if reduced == min(len(rows), n):
         return int(reduced)
     return int(fmpz_mat(rows).rank())

@@ -181,7 +181,7 @@ def _minus(row: Row, exponent: int, value: int, at: int) -> Row:
 
 
 class PulledBack:
-    """The rows of a network's unit layers on the cells of a domain.
+    """The rows of a network's layers on the cells of a domain; the last may be one without units.
 
     Parameters
     ----------
@@ -196,7 +196,7 @@ class PulledBack:
 
     def __init__(self, network: Network, domain: ExactDomain, kept: int = KEPT) -> None:
         self.domain, self.depth = domain, len(network.unit_layers)
-        self._layers = [_ExactLayer(layer) for layer in network.unit_layers]
+        self._layers = [_ExactLayer(layer) for layer in network.layers]
         self._cut_at = np.cumsum([0, *(len(layer.cuts.row) for layer in self._layers)]).tolist()
         self._unit_at = np.cumsum([0, *(layer.n_units for layer in self._layers)]).tolist()
         self._recent = _Recent(kept)

@@ -16,7 +16,7 @@ from regionenum.errors import InputError
 from regionenum.parallel.ledger import Ledger
 from regionenum.parallel.subtree_codec import EncodedSubtree
 
-VERSION = 3
+VERSION = 4
 
 
 class _Journal(msgspec.Struct, array_like=True, frozen=True):

@@ -138,7 +138,7 @@ class Ledger:
             touched.add(cell.name)
             before = self._open.get(cell.name)
             if before is not None:
-                cell = OpenCell(cell.name, cell.level, cell.rank, cell.children + before.children)
+                cell = before.joined(cell)
             self._open[cell.name] = cell
         self.waiting.put(result.rest)
         for name in touched:

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from typing import Any, Protocol
 
 from regionenum.engine.explore import open_explorer
-from regionenum.engine.interface import Cells, Engine, Explorer, Options, Problem, Statistics
+from regionenum.engine.interface import Cells, Engine, Explorer, Options, Problem, Shape, Statistics
 from regionenum.parallel.subtree_codec import decode_subtree, encode_subtree
 from regionenum.parallel.task import Task, TaskResult
 
@@ -72,8 +72,8 @@ class TaskRunner:
     ----------
     explorer : Explorer
         Set to the problem.
-    depth, dim : int
-        Of the problem.
+    shape : Shape
+        Of the problem's statistics.
     cell_store : CellStore, optional
         Where recorded cells go; None if nothing is recorded.
     seconds : float
@@ -83,19 +83,18 @@ class TaskRunner:
     def __init__(
         self,
         explorer: Explorer,
-        depth: int,
-        dim: int,
+        shape: Shape,
         cell_store: CellStore | None = None,
         seconds: float = STEP_SECONDS,
     ) -> None:
-        self._explorer, self._depth, self._dim, self._cell_store = explorer, depth, dim, cell_store
+        self._explorer, self._shape, self._cell_store = explorer, shape, cell_store
         self.step_length = StepLength(seconds)
         self._patience = PATIENCE_SECONDS
 
     @classmethod
     def of(cls, engine: Engine, problem: Problem, options: Options, cell_store: CellStore | None = None) -> TaskRunner:
         """A runner for a problem; workers make it from what was sent to them."""
-        return cls(open_explorer(engine, problem, options), problem.depth, problem.dim, cell_store)
+        return cls(open_explorer(engine, problem, options), problem.shape, cell_store)
 
     def steps(self, task: Task, recalled: Callable[[], bool] = lambda: False) -> Iterator[TaskResult | None]:
         """Run a task: yield None after every step but the last, and the result at the end.
@@ -109,7 +108,7 @@ class TaskRunner:
             Asked after every step; once it says yes the task ends there.
         """
         start = time.monotonic()
-        result = TaskResult(task.number, Statistics.zeros(self._depth, self._dim))
+        result = TaskResult(task.number, Statistics.zeros(self._shape))
         found: list[Cells] = []
         number = task.number * NUMBERS_PER_TASK
         waiting = list(reversed(task.subtrees))

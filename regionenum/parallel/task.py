@@ -12,7 +12,7 @@ from typing import Any
 import msgspec
 import numpy as np
 
-from regionenum.engine.interface import Counters, OpenCell, Statistics
+from regionenum.engine.interface import Counters, OpenCell, Shape, Statistics
 from regionenum.parallel.subtree_codec import EncodedSubtree
 
 
@@ -70,16 +70,18 @@ class TaskResult:
     worker: int = 0
 
     def __reduce__(self) -> tuple[Any, ...]:
-        s = self.statistics
-        arrays = np.stack([s.cells, s.children, s.max_children, s.unsplit])
-        plain = (self.number, arrays.shape, arrays.tobytes(), astuple(self.counters), self.rest, self.open_cells)
+        # most of the numbers are 0, and the coordinator gets thousands of results in a second
+        numbers = self.statistics.numbers
+        places = np.flatnonzero(numbers)
+        found = self.statistics.shape, places.tobytes(), numbers[places].tobytes()
+        plain = (self.number, *found, astuple(self.counters), self.rest, self.open_cells)
         return _task_result, (_encode((*plain, self.seconds, self.worker)), self.stored)
 
 
 _encode = msgspec.msgpack.Encoder().encode
 _decode_task = msgspec.msgpack.Decoder(tuple[int, list[EncodedSubtree], float]).decode
 _decode_result = msgspec.msgpack.Decoder(
-    tuple[int, tuple[int, ...], bytes, tuple[int, ...], list[EncodedSubtree], list[OpenCell], float, int]
+    tuple[int, Shape, bytes, bytes, tuple[int, ...], list[EncodedSubtree], list[OpenCell], float, int]
 ).decode
 
 
@@ -88,6 +90,8 @@ def _task(content: bytes) -> Task:
 
 
 def _task_result(content: bytes, stored: Any) -> TaskResult:
-    number, shape, arrays, counters, rest, open_cells, seconds, worker = _decode_result(content)
-    statistics = Statistics(*np.frombuffer(arrays, np.int64).reshape(shape).copy())
+    number, shape, places, values, counters, rest, open_cells, seconds, worker = _decode_result(content)
+    numbers = np.zeros(Statistics.size(shape), np.int64)
+    numbers[np.frombuffer(places, np.int64)] = np.frombuffer(values, np.int64)
+    statistics = Statistics.within(shape, numbers)
     return TaskResult(number, statistics, Counters(*counters), rest, open_cells, stored, seconds, worker)

@@ -28,7 +28,8 @@ def claim_of(findings: Findings) -> Claim:
     def rows(table: pa.Table) -> Rows:
         pieces = packing.unpack(fixed_array(table.column("pattern")))
         ranks = fixed_array(table.column("ranks"))
-        return Rows(pieces, ranks[:, : problem.depth], fixed_array(table.column("witness")))
+        output_rank = table.column("output_rank").to_numpy()
+        return Rows(pieces, ranks[:, : problem.depth], output_rank, fixed_array(table.column("witness")))
 
     tree = None
     if findings.subject.record is Record.TREE:

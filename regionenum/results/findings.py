@@ -173,7 +173,7 @@ class Findings:
         if self.subject.record is Record.REGIONS:
             return table
         leaves = table.filter(pc.equal(table.column("layer"), len(self.subject.network.unit_layers) - 1))
-        return leaves.select(["pattern", "ranks", "witness"])
+        return leaves.select(["pattern", "ranks", "output_rank", "witness"])
 
     def _concatenated(self, record: Record, tables: list[pa.Table]) -> pa.Table:
         schema = Layout.of(self.subject.problem).schema(record)

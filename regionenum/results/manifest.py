@@ -14,6 +14,7 @@ from regionenum.choices import Record
 from regionenum.engine.interface import Counters, Problem, Statistics
 from regionenum.errors import InputError
 from regionenum.files import write_atomically
+from regionenum.network.units import Ints
 from regionenum.results.schema import FORMAT_VERSION
 
 MANIFEST = "manifest.json"
@@ -38,7 +39,8 @@ class Manifest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     format : format version of the directory
     network : content hash of the network
     domain : description of the domain
-    statistics : name of the statistic -> (depth + 1, dim + 1) counts, over everything committed
+    statistics : name of the statistic (`engine/statistics.py`) -> its counts, over everything committed: of a table its
+        rows, of what has more axes a list of [index, .., count] for the counts that are not 0
     parts : the committed parts
     frontier : file that holds what is left to explore, as of this commit; empty when nothing is, or the engine cannot
         go on from the middle
@@ -56,7 +58,7 @@ class Manifest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     exact: bool
     complete: bool
     seconds: float
-    statistics: dict[str, list[list[int]]]
+    statistics: dict[str, list[Any]]
     counters: Counters
     parts: tuple[Part, ...] = ()
     frontier: str = ""
@@ -97,19 +99,44 @@ class Manifest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
             raise InputError(f"{path} is not a manifest: {error}; restore it from a copy") from error
 
 
-def statistics_to_lists(statistics: Statistics) -> dict[str, list[list[int]]]:
-    """The arrays as nested lists."""
-    return {f.name: getattr(statistics, f.name).tolist() for f in fields(statistics)}
+def statistics_to_lists(statistics: Statistics) -> dict[str, list[Any]]:
+    """The arrays as lists; see `Manifest.statistics`."""
+    return {f.name: _to_list(getattr(statistics, f.name)) for f in fields(statistics)}
 
 
-def statistics_from_lists(lists: dict[str, list[list[int]]], problem: Problem, place: Path) -> Statistics:
-    """The inverse of `statistics_to_lists`; refuses shapes that do not fit the problem."""
-    expected = Statistics.zeros(problem.depth, problem.dim)
-    names = {f.name for f in fields(expected)}
+def _to_list(array: Ints) -> list[Any]:
+    if array.ndim < 3:
+        return list(array.tolist())
+    places = np.argwhere(array)
+    return np.column_stack([places, array[tuple(places.T)]]).tolist()
+
+
+def statistics_from_lists(lists: dict[str, list[Any]], problem: Problem, place: Path) -> Statistics:
+    """The inverse of `statistics_to_lists`.
+
+    Raises
+    ------
+    InputError
+        If something does not fit the problem.
+    """
+    found = Statistics.zeros(problem.shape)
+    names = {f.name for f in fields(found)}
     if lists.keys() != names:
         raise InputError(f"{place}: statistics are {sorted(lists)}, expected {sorted(names)}; restore it from a copy")
-    shape = expected.cells.shape
-    for name, rows in lists.items():
-        if len(rows) != shape[0] or any(len(row) != shape[1] for row in rows):
-            raise InputError(f"{place}: statistic `{name}` does not have shape {shape}; restore it from a copy")
-    return Statistics(**{name: np.array(rows, np.int64) for name, rows in lists.items()})
+    for name, values in lists.items():
+        array = getattr(found, name)
+        try:
+            if array.ndim < 3:
+                given = np.array(values)
+                if given.shape != array.shape or given.dtype.kind != "i":
+                    raise ValueError
+                array[...] = given
+            for *at, count in values if array.ndim == 3 else ():
+                if len(at) != 3 or min(at) < 0 or not all(isinstance(value, int) for value in (*at, count)):
+                    raise ValueError
+                array[tuple(at)] = count
+        except (ValueError, IndexError, TypeError, OverflowError) as error:
+            raise InputError(
+                f"{place}: statistic `{name}` does not have shape {array.shape}; restore it from a copy"
+            ) from error
+    return found

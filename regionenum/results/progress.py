@@ -42,7 +42,7 @@ class Totals:
     @classmethod
     def of(cls, problem: Problem) -> Totals:
         """Nothing found yet."""
-        return cls(Statistics.zeros(problem.depth, problem.dim))
+        return cls(Statistics.zeros(problem.shape))
 
     @property
     def regions(self) -> int:

@@ -24,7 +24,7 @@ from regionenum.results.patterns import Packing
 Table: TypeAlias = pa.Table
 """A table of recorded rows."""
 
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2
 """Version of the tables and of the run directory around them."""
 
 
@@ -89,6 +89,14 @@ COLUMNS = (
         "0, and so is the one entry in a network without units",
     ),
     Column(
+        "output_rank",
+        lambda _: pa.uint16(),
+        "uint16",
+        "scalar",
+        "dimension",
+        "rank of the network's own map, from the domain's coordinates to its output, on a region; 0 on cells that are none",
+    ),
+    Column(
         "witness",
         lambda layout: pa.list_(pa.field("item", pa.float64(), nullable=False), layout.n_in),
         "fixed_size_list<float64>",
@@ -110,18 +118,21 @@ class Layout:
     ----------
     packing : layout of the patterns
     rank_bounds : (depth,) largest rank possible after each unit layer: the least width so far, at most d
+    output_bound : largest rank possible of the network's own map
     n_in : number of input values
     """
 
     packing: Packing
     rank_bounds: npt.NDArray[np.int64]
+    output_bound: int
     n_in: int
 
     @classmethod
     def of(cls, problem: Problem) -> Layout:
         """The layout of the tables of a problem."""
-        bounds = np.minimum.accumulate(np.array([problem.dim, *problem.n_units], np.int64))[1:]
-        return cls(Packing.of(problem.network), bounds, problem.network.n_in)
+        widths = [problem.dim, *problem.n_units, problem.network.n_out]
+        *bounds, output = np.minimum.accumulate(np.array(widths, np.int64))[1:].tolist()
+        return cls(Packing.of(problem.network), np.array(bounds, np.int64), output, problem.network.n_in)
 
     def schema(self, record: Record) -> pa.Schema:
         """The arrow schema at a level of recording; its metadata holds the format version."""
@@ -131,7 +142,7 @@ class Layout:
     @cached_property
     def row_bytes(self) -> int:
         """Bytes of one row in memory, at most."""
-        return self.packing.n_bytes + 2 * len(self.rank_bounds) + 8 * self.n_in + 18
+        return self.packing.n_bytes + 2 * len(self.rank_bounds) + 8 * self.n_in + 20
 
     def table(
         self, cells: Cells, inputs: Floats, record: Record, inside: npt.NDArray[np.bool_] | None = None
@@ -160,6 +171,7 @@ class Layout:
             "ranks": lambda kind: pa.FixedSizeListArray.from_arrays(
                 pa.array(ranks.reshape(-1), pa.uint16()), type=kind
             ),
+            "output_rank": lambda _: pa.array(cells.output_rank, pa.uint16()),
             "witness": lambda kind: _lists(inputs, outside, kind),
         }
         table = pa.table([values[field.name](field.type) for field in schema], schema=schema)
@@ -186,6 +198,8 @@ class Layout:
         bounds = self.rank_bounds if len(self.rank_bounds) else np.zeros(1, np.int64)
         if np.any(fixed_array(table.column("ranks")) > bounds):
             raise ValueError(f"column `ranks` is above the largest possible ranks {bounds.tolist()}")
+        if table.num_rows and table.column("output_rank").to_numpy().max() > self.output_bound:
+            raise ValueError(f"column `output_rank` is above the largest possible rank {self.output_bound}")
         if not np.isfinite(fixed_array(table.column("witness").drop_null())).all():
             raise ValueError("column `witness` holds a value that is not finite")
         if record is Record.TREE:

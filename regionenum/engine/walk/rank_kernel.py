@@ -45,14 +45,17 @@ class Ranks(NamedTuple):
     spoilt: Floats  # (depth, free + 1) bound on the angle by which the span of so many basis rows can be wrong
     normal: Floats  # (free,) scratch
     last: Floats  # (free, free) scratch: an orthonormal basis
-    rest: Floats  # (largest layer, free) scratch: what is left of each row
+    rest: Floats  # (largest layer or output, free) scratch: what is left of each row
     error: Floats  # (largest layer,) scratch: its error
     whole: Ints  # (largest layer, free) scratch: rows of integers
+    row: Ints  # (largest layer,) scratch: of each unit of the last layer, the row that it reads
+    slope: Floats  # (largest layer,) scratch: and its slope
 
 
 def make_ranks(tables: Tables) -> Ranks:
     """Empty state."""
     n_units = int(tables.at[-1, UNIT])
+    largest = max(int(np.diff(tables.at[:, UNIT]).max(initial=1)), len(tables.output.ptr) - 1)
     return Ranks(
         order=np.zeros(n_units, np.int64),
         known=np.zeros((KNOWN, n_units), np.int64),
@@ -61,9 +64,11 @@ def make_ranks(tables: Tables) -> Ranks:
         spoilt=np.zeros((tables.depth, tables.free + 1)),
         normal=np.zeros(tables.free),
         last=np.zeros((tables.free, tables.free)),
-        rest=np.zeros((int(np.diff(tables.at[:, UNIT]).max(initial=1)), tables.free)),
-        error=np.zeros(int(np.diff(tables.at[:, UNIT]).max(initial=1))),
-        whole=np.zeros((int(np.diff(tables.at[:, UNIT]).max(initial=1)), tables.free), np.int64),
+        rest=np.zeros((largest, tables.free)),
+        error=np.zeros(largest),
+        whole=np.zeros((largest, tables.free), np.int64),
+        row=np.zeros(largest, np.int64),
+        slope=np.zeros(largest),
     )
 
 
@@ -146,19 +151,30 @@ def layer_rank(at, units, images, ranks, layer, bound):
 
 @kernel
 def _integer_rank(at, units, images, ranks, layer):
-    """Rank of the rows of a layer in which nothing is rounded, by elimination in integers; -1 if these get too large."""
-    whole, normal, n = ranks.whole, ranks.normal, 0
-    dim, scale = normal.shape[0], math.ldexp(1.0, -int(at[layer, LOWEST]))
+    """Rank of the rows of a layer in which nothing is rounded; -1 if integers get too large."""
+    n = 0
     for u in range(at[layer, UNIT], at[layer + 1, UNIT]):
         row, slope, _ = branch(units, images, u)
-        if slope == 0.0:
-            continue
-        read_row(at, images.image, layer, row, normal)
-        for k in range(dim):
-            whole[n, k] = np.int64(normal[k] * scale)
-        if _made_coprime(whole[n]):
-            n += 1
-    rank = 0
+        if slope != 0.0:
+            read_row(at, images.image, layer, row, ranks.normal)
+            n += write_whole(ranks, n, at[layer, LOWEST])
+    return integer_rank(ranks, n)
+
+
+@kernel
+def write_whole(ranks, n, lowest):
+    """Write `ranks.normal`, multiples of 2^lowest, as row n of integers; False if it is 0."""
+    scale = math.ldexp(1.0, -int(lowest))
+    for k in range(ranks.normal.shape[0]):
+        ranks.whole[n, k] = np.int64(ranks.normal[k] * scale)
+    return _made_coprime(ranks.whole[n])
+
+
+@kernel
+def integer_rank(ranks, n):
+    """Rank of the first n rows of integers, by elimination; -1 if they get too large."""
+    whole, rank = ranks.whole, 0
+    dim = ranks.normal.shape[0]
     for column in range(dim):
         place = -1
         for i in range(rank, n):
@@ -198,26 +214,41 @@ def _made_coprime(row):
 
 @kernel
 def _reaches(at, units, images, ranks, layer, bound):
-    """Whether `bound` rows are proved to be independent, if they are taken in the order of what is left of them.
-
-    The rows, of length 1, lose their part in the span row by row (modified Gram-Schmidt), so that each step adds the rounding
-    of one projection to the error of all; else as in `layer_rank`.
-    """
-    rest, error, basis, normal = ranks.rest, ranks.error, ranks.last, ranks.normal
-    dim, n = normal.shape[0], 0
-    rounding = 8.0 * (dim + 2) * UNIT_ROUNDOFF
+    """Whether `bound` rows are proved to be independent, if they are taken in the order of what is left of them."""
+    n = 0
     for u in range(at[layer, UNIT], at[layer + 1, UNIT]):
         row, slope, _ = branch(units, images, u)
-        if slope == 0.0:
-            continue
-        read_row(at, images.image, layer, row, normal)
-        size, noise = norm(normal), images.error_linear[at[layer, ROW] + row]
-        if size <= 2.0 * noise:
-            continue
-        for k in range(dim):
-            rest[n, k] = normal[k] / size
-        error[n] = 2.0 * noise / size + rounding
-        n += 1
+        if slope != 0.0:
+            read_row(at, images.image, layer, row, ranks.normal)
+            n += make_unit(ranks, n, norm(ranks.normal), images.error_linear[at[layer, ROW] + row])
+    return count_independent(ranks, n, bound) == bound
+
+
+@kernel
+def make_unit(ranks, n, size, noise):
+    """Write `ranks.normal`, of length `size` and known up to `noise`, as row n of `rest`, made of length 1.
+
+    False if it may be 0, so that nothing was written.
+    """
+    normal = ranks.normal
+    if not size > 2.0 * noise:
+        return False
+    for k in range(normal.shape[0]):
+        ranks.rest[n, k] = normal[k] / size
+    ranks.error[n] = 2.0 * noise / size + 8.0 * (normal.shape[0] + 2) * UNIT_ROUNDOFF
+    return True
+
+
+@kernel
+def count_independent(ranks, n, bound):
+    """How many of the first n rows of `rest`, at most `bound`, are proved to be independent.
+
+    They are taken in the order of what is left of them. The rows, of length 1, lose their part in the span row by row (modified
+    Gram-Schmidt), so that each step adds the rounding of one projection to the error of all; else as in `layer_rank`.
+    """
+    rest, error, basis, normal = ranks.rest, ranks.error, ranks.last, ranks.normal
+    dim = normal.shape[0]
+    rounding = 8.0 * (dim + 2) * UNIT_ROUNDOFF
     spoilt = 0.0
     for rank in range(bound):
         best, left = -1, 0.0
@@ -226,13 +257,13 @@ def _reaches(at, units, images, ranks, layer, bound):
             if size - MARGIN * error[i] > left:
                 best, left = i, size - MARGIN * error[i]
         if best < 0:
-            return False
+            return rank
         for k in range(dim):
             normal[k] = rest[best, k]
         left = _outside(basis, rank, normal)
         wrong = error[best] + rounding * rank + spoilt
         if left <= MARGIN * wrong:
-            return False
+            return rank
         for k in range(dim):
             basis[rank, k] = normal[k] / left
         spoilt += wrong / left
@@ -242,7 +273,7 @@ def _reaches(at, units, images, ranks, layer, bound):
                 dot += basis[rank, k] * rest[i, k]
             for k in range(dim):
                 rest[i, k] -= dot * basis[rank, k]
-    return True
+    return bound
 
 
 @kernel

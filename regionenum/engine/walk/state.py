@@ -8,6 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from regionenum.engine.counters import N_COUNTERS
+from regionenum.engine.statistics import Shape, Statistics
 from regionenum.engine.tables import CUT, UNIT, Tables
 from regionenum.engine.walk.certificate_kernel import Certificates, make_certificates
 from regionenum.engine.walk.layer_kernel import Images, make_images
@@ -31,19 +32,20 @@ NOTHING, A_CUT, A_WINNER = 0, 1, 2
 PHASE, AT, N_LISTED, LEADER, CHILD, N_CHILDREN, SCAN_FIELDS = 0, 1, 2, 3, 4, 5, 6
 """Where the decision of a maximum on the top cell is; see `group_kernel`."""
 
-OPEN, RANK, CHILDREN_SO_FAR, NUMBER, ISSUED, PATH_FIELDS = 0, 1, 2, 3, 4, 5
-"""Lines of `Tally.path`, by layer with the domain first; entry 0 of ISSUED is how many cell numbers were given out."""
+OPEN, RANK, CHILDREN_SO_FAR, NUMBER, ISSUED, OUTPUT_RANK, PATH_FIELDS = 0, 1, 2, 3, 4, 5, 6
+"""Lines of `Tally.path`, by layer with the domain first. Entry 0 of ISSUED is how many cell numbers were given out, and that of
+OUTPUT_RANK the rank of the network's map on the last region."""
 CELLS, CHILDREN, MAX_CHILDREN, UNSPLIT, STATISTICS = 0, 1, 2, 3, 4
 """First axis of `Tally.statistics`; see `interface.Statistics`."""
 
 
 IS_EXACT, KIND = 0, 1
 """Entries of `Questions.mode`."""
-OF_A_ROW, OF_A_RANK = 0, 1
+OF_A_ROW, OF_A_RANK, OF_THE_OUTPUT, KINDS = 0, 1, 2, 3
 """Kinds of questions."""
 CELL, FIRST, SECOND, THIRD, QUESTION_FIELDS = 0, 1, 2, 3, 4
 """What a question is about. Of a row: the cell, and a cut (THIRD = -1), or a maximum and two candidates, whose difference is
-meant. Of a rank: the layer (FIRST), on the cell of the present path."""
+meant. Of a rank: the layer (FIRST), on the cell of the present path. Of the output: its rank there."""
 CONTENT, LIKELY, SURE_BELOW, SURE_ABOVE, N_TIGHT, ANSWER_FIELDS = 0, 1, 2, 3, 4, 5
 """An answer: an outcome of a test, or a rank; what float64 would have said; whether the two points are strictly inside; and
 how many cuts of the layer prove it (`Questions.tight`)."""
@@ -51,9 +53,15 @@ NO_ANSWER = -1
 
 
 class Tally(NamedTuple):
-    """Statistics, and the cells of the present path."""
+    """Statistics (see `engine/statistics.py`), and the cells of the present path."""
 
+    numbers: Ints  # all of the statistics; the next five are parts of it
     statistics: Ints  # (STATISTICS, depth + 1, free + 1)
+    output: Ints  # (free + 1,)
+    transitions: Ints  # (depth + 1, rank + 1, rank + 1)
+    spread: Ints  # (depth + 1, rank + 1, BINS)
+    cutting: Ints  # (depth + 1, rank + 1, units + 1)
+    seen: Ints  # (n_units,) the piece of each unit in all children so far of the present cell of the layer before; or SEVERAL
     path: Ints  # (PATH_FIELDS, depth + 1)
     counters: Ints  # (N_COUNTERS,) see engine/counters.py
 
@@ -67,6 +75,7 @@ class Rows(NamedTuple):
     parent: Ints
     pieces: npt.NDArray[np.uint16]
     ranks: npt.NDArray[np.uint16]
+    output_rank: npt.NDArray[np.uint16]
     witness: Floats
 
 
@@ -82,8 +91,8 @@ class Questions(NamedTuple):
     """What the walk asks when a decision is in doubt, and what it was told; see `question_kernel`."""
 
     mode: Ints  # (2,) whether to ask (if not, what is likely is believed and counted as doubtful); the kind asked last
-    asked: Ints  # (2, QUESTION_FIELDS) the last question of each kind
-    answer: Ints  # (2, ANSWER_FIELDS) its answer
+    asked: Ints  # (KINDS, QUESTION_FIELDS) the last question of each kind
+    answer: Ints  # (KINDS, ANSWER_FIELDS) its answer
     points: Floats  # (2, dim) points of the negative side, and of the positive one
     tight: Ints  # (dim + 1,) cuts of the layer from which an answer that nothing cuts follows
 
@@ -111,13 +120,31 @@ def make_questions(dim: int) -> Questions:
     """No questions; doubtful decisions are believed."""
     questions = Questions(
         mode=np.zeros(2, np.int64),
-        asked=np.zeros((2, QUESTION_FIELDS), np.int64),
-        answer=np.zeros((2, ANSWER_FIELDS), np.int64),
+        asked=np.zeros((KINDS, QUESTION_FIELDS), np.int64),
+        answer=np.zeros((KINDS, ANSWER_FIELDS), np.int64),
         points=np.zeros((2, dim)),
         tight=np.zeros(dim + 1, np.int64),
     )
     questions.answer[:, CONTENT] = NO_ANSWER
     return questions
+
+
+def make_tally(shape: Shape, n_units: int) -> Tally:
+    """Nothing counted."""
+    numbers = np.zeros(Statistics.size(shape), np.int64)
+    parts = Statistics.within(shape, numbers)
+    by_rank = numbers[: STATISTICS * parts.cells.size].reshape(STATISTICS, *parts.cells.shape)
+    return Tally(
+        numbers=numbers,
+        statistics=by_rank,
+        output=parts.output,
+        transitions=parts.transitions,
+        spread=parts.spread,
+        cutting=parts.cutting,
+        seen=np.zeros(n_units, np.int64),
+        path=np.zeros((PATH_FIELDS, shape.depth + 1), np.int64),
+        counters=np.zeros(N_COUNTERS, np.int64),
+    )
 
 
 def make_walk(tables: Tables, recorded_rows: int, stack_size: int) -> Walk:
@@ -132,11 +159,7 @@ def make_walk(tables: Tables, recorded_rows: int, stack_size: int) -> Walk:
         ranks=make_ranks(tables),
         certificates=make_certificates(tables),
         groups=Groups(np.zeros(SCAN_FIELDS, np.int64), np.zeros(largest, np.int64), np.zeros(largest)),
-        tally=Tally(
-            statistics=np.zeros((STATISTICS, depth + 1, tables.free + 1), np.int64),
-            path=np.zeros((PATH_FIELDS, depth + 1), np.int64),
-            counters=np.zeros(N_COUNTERS, np.int64),
-        ),
+        tally=make_tally(Shape.of(tables.free, tuple(np.diff(tables.at[:, UNIT]).tolist())), n_units),
         rows=Rows(
             filled=np.zeros(1, np.int64),
             layer=np.zeros(recorded_rows, np.int16),
@@ -144,6 +167,7 @@ def make_walk(tables: Tables, recorded_rows: int, stack_size: int) -> Walk:
             parent=np.zeros(recorded_rows, np.int64),
             pieces=np.zeros((recorded_rows, n_units), np.uint16),
             ranks=np.zeros((recorded_rows, depth), np.uint16),
+            output_rank=np.zeros(recorded_rows, np.uint16),
             witness=np.zeros((recorded_rows, dim)),
         ),
         questions=make_questions(dim),

@@ -84,6 +84,7 @@ from regionenum.engine.walk.state import (
     NOTHING,
     NUMBER,
     OF_A_ROW,
+    OUTPUT_RANK,
     PAUSED,
     PLUS_MASK,
     RANK,
@@ -259,7 +260,7 @@ def _cut(tables, walk, cells, recording, last_test):
             if leaf:
                 # Both sides are regions without further tests: one is counted here, the other as the cell is done.
                 decide(cuts, images.cut_side, images.piece, c, NEGATIVE)
-                if not count_cell(at, units, images, walk.ranks, walk.tally, questions, layer):
+                if not count_cell(at, units, images, walk.ranks, tables.output, walk.tally, questions, layer):
                     return ASKED
                 counters[TESTS] += 1
                 if answered:
@@ -283,7 +284,7 @@ def _cut(tables, walk, cells, recording, last_test):
         if was_split:
             continue
         if is_last:
-            if not count_cell(at, units, images, walk.ranks, walk.tally, questions, layer):
+            if not count_cell(at, units, images, walk.ranks, tables.output, walk.tally, questions, layer):
                 return ASKED
             walk.top[0] = f - 1
         else:
@@ -301,6 +302,7 @@ def _record(tables, walk, cells, f):
     rows.layer[n] = layer
     rows.cell[n] = path[NUMBER, layer + 1]
     rows.parent[n] = path[NUMBER, layer]
+    rows.output_rank[n] = path[OUTPUT_RANK, 0] if layer == tables.depth - 1 else 0
     for k in range(tables.depth):
         rows.ranks[n, k] = path[RANK, k + 1] if k <= layer else 0
         start = tables.at[k, UNIT]
@@ -319,7 +321,9 @@ def _done(tables, walk, cells, f, record_regions, record_tree):
     recording = record_tree or (record_regions and is_last)
     if recording and walk.rows.filled[0] == walk.rows.layer.shape[0]:
         return ROWS_FULL
-    if not count_cell(tables.at, tables.units, walk.images, walk.ranks, walk.tally, walk.questions, layer):
+    if not count_cell(
+        tables.at, tables.units, walk.images, walk.ranks, tables.output, walk.tally, walk.questions, layer
+    ):
         return ASKED
     if recording:
         _record(tables, walk, cells, f)
@@ -342,7 +346,7 @@ def walk_tree(tables, walk, cells, tests, record_regions, record_tree):
     while True:
         f = walk.top[0]
         if f < FIRST_CELL:
-            close_cells(walk.tally, 0)
+            close_cells(tables.at, walk.tally, 0)
             return FINISHED
         if stack[f, NEWS] == A_CUT:
             _decide(
