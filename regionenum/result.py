@@ -14,7 +14,7 @@ from regionenum.choices import Fill, Record
 from regionenum.domain import Domain
 from regionenum.engine.interface import Counters, Statistics
 from regionenum.network.layers import Network
-from regionenum.results.findings import Audit, Findings, LayerSummary
+from regionenum.results.findings import Audit, Findings, LayerSummary, OutputSummary
 from regionenum.results.reader import read_run
 from regionenum.results.schema import Table
 
@@ -100,8 +100,13 @@ class Result:
         return self.findings.layers
 
     @property
+    def output(self) -> OutputSummary:
+        """The regions by the rank of the network's own map, after its last affine layer."""
+        return self.findings.output
+
+    @property
     def regions(self) -> Table:
-        """The table of regions: pattern, ranks, witness (`results/schema.py` describes the columns).
+        """The table of regions: pattern, ranks, output_rank, witness (`results/schema.py` describes the columns).
 
         Raises
         ------

@@ -111,7 +111,7 @@ def test_a_question_forgets_the_answer_to_the_last_of_its_kind() -> None:
     questions = make_questions(1)
     ask(questions, OF_A_ROW, 1, 0, 0, -1, CUTS)
     ask(questions, OF_A_RANK, 0, 1, 0, 0, 2)
-    questions.answer[:, CONTENT] = CUTS, 2
+    questions.answer[[OF_A_ROW, OF_A_RANK], CONTENT] = CUTS, 2
     ask(questions, OF_A_ROW, 1, 1, 0, -1, CUTS)
     assert answer_about(questions, OF_A_ROW, 1, 1, 0, -1) == NO_ANSWER
     assert answer_about(questions, OF_A_ROW, 1, 0, 0, -1) == NO_ANSWER

@@ -57,6 +57,7 @@ def as_dict(result: Result) -> dict[str, Any]:
         "domain": result.domain.describe(),
         "input": asdict(result.input),
         "layers": [asdict(layer) for layer in result.layers],
+        "output": asdict(result.output),
         "audit": asdict(result.audit),
         "counters": asdict(result.counters),
         "notes": list(result.network.notes),
@@ -69,6 +70,10 @@ def _layers(result: Result, style: box.Box | None) -> Table:
     for layer in result.layers:
         ranks = sorted(layer.by_rank.items(), reverse=True)
         table.add_row(layer.name, f"{layer.regions:,}", "  ".join(f"{rank}: {s.regions:,}" for rank, s in ranks))
+    if len(result.network.layers) > len(result.layers):
+        output = sorted(result.output.by_rank.items(), reverse=True)
+        ranks_of = "  ".join(f"{rank}: {n:,}" for rank, n in output)
+        table.add_row(f"{result.output.name} (output)", f"{result.count:,}", ranks_of)
     return table
 
 

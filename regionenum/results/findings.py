@@ -51,12 +51,21 @@ class LayerSummary:
 
 
 @dataclass(frozen=True)
+class OutputSummary:
+    """The regions at the network's output: name of its last layer, and {rank of the network's own map: regions}."""
+
+    name: str
+    by_rank: dict[int, int]
+
+
+@dataclass(frozen=True)
 class Audit:
     """How the decisions of a run were made.
 
     Attributes
     ----------
-    decisions : about cuts and winners (`Counters.tests`), and one about the rank of every cell of every layer
+    decisions : about cuts and winners (`Counters.tests`), and one about the rank of every cell of every layer,
+        and of every region's output if an affine layer makes it
     certain : proved by rigorous bounds on rounding errors
     resolved : left open by these, and made in exact arithmetic
     overturned : of these, those that float64 alone would have made otherwise
@@ -93,7 +102,10 @@ class Findings:
     @property
     def audit(self) -> Audit:
         """How the decisions were made."""
-        counters, n_cells = self.totals.counters, int(self.totals.statistics.cells[1:].sum())
+        counters, statistics = self.totals.counters, self.totals.statistics
+        n_cells = int(statistics.cells[1:].sum())
+        if len(self.subject.network.layers) > self.subject.problem.depth:
+            n_cells += int(statistics.output.sum())
         doubtful = counters.doubtful + counters.doubtful_ranks
         decisions = counters.tests + n_cells
         certain = decisions - counters.resolved - doubtful
@@ -108,6 +120,13 @@ class Findings:
     def layers(self) -> tuple[LayerSummary, ...]:
         """The cells after each unit layer of the network, in order."""
         return tuple(self._summary(i + 1, layer.name) for i, layer in enumerate(self.subject.network.unit_layers))
+
+    @property
+    def output(self) -> OutputSummary:
+        """The regions by the rank of the network's own map, after its last affine layer."""
+        output, layers = self.totals.statistics.output, self.subject.network.layers
+        by_rank = {int(rank): int(output[rank]) for rank in np.flatnonzero(output)}
+        return OutputSummary(layers[-1].name if layers else "input", by_rank)
 
     @cached_property
     def regions(self) -> pa.Table:

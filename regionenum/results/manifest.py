@@ -108,7 +108,8 @@ def _to_list(array: Ints) -> list[Any]:
     if array.ndim < 3:
         return list(array.tolist())
     places = np.argwhere(array)
-    return np.column_stack([places, array[tuple(places.T)]]).tolist()
+    entries: list[Any] = np.column_stack([places, array[tuple(places.T)]]).tolist()
+    return entries
 
 
 def statistics_from_lists(lists: dict[str, list[Any]], problem: Problem, place: Path) -> Statistics:
