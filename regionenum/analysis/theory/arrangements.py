@@ -1,8 +1,8 @@
 """Closed forms: how many regions hyperplanes in a known position have.
 
 In *general position* any j <= d of the hyperplanes meet in dimension d - j, and d + 1 of them do not meet. Then the
-characteristic polynomial of n of them is the sum over j of (-1)^j C(n, j) t^(d - j), because the intersections are the sets of
-at most d hyperplanes (`hyperplanes.py` has the definition; Zaslavsky 1975). R. C. Buck: Partition of space, American
+characteristic polynomial of n of them is the sum over j of (-1)^j C(n, j) t^(d - j), because the intersections are the sets
+of at most d hyperplanes (`hyperplanes.py` has the definition; Zaslavsky 1975). R. C. Buck: Partition of space, American
 Mathematical Monthly 50 (1943) has the faces of every dimension. No n hyperplanes have more regions, or more faces of any
 dimension, than those in general position: an open region survives a small change of the hyperplanes.
 """
@@ -61,8 +61,8 @@ def arrangement(dim: int, n: int, central: bool = False) -> int:
 def arrangement_faces(dim: int, n: int, face_dim: int) -> int:
     """Faces of one dimension of n hyperplanes of R^dim in general position (Buck 1943).
 
-    C(n, dim - face_dim) flats of that dimension, each cut by the other hyperplanes into `arrangement(face_dim, n - dim +
-    face_dim)` faces; regions for face_dim = dim, vertices for face_dim = 0.
+    C(n, dim - face_dim) flats of that dimension, each cut by the others into `arrangement(face_dim, n - dim + face_dim)`
+    faces; regions for face_dim = dim, vertices for face_dim = 0.
 
     Raises
     ------
@@ -78,8 +78,8 @@ def arrangement_faces(dim: int, n: int, face_dim: int) -> int:
     whole("arrangement_faces", "face_dim", face_dim, 0)
     if face_dim > dim:
         raise InputError(f"arrangement_faces: face_dim is {face_dim} in dimension {dim}; give {dim} or less")
-    codim = dim - face_dim
-    return math.comb(n, codim) * arrangement(face_dim, n - codim) if n >= codim else 0
+    flats, left = math.comb(n, dim - face_dim), n - dim + face_dim
+    return flats * sum(math.comb(left, j) for j in range(face_dim + 1)) if flats else 0
 
 
 def bounded_arrangement(dim: int, n: int) -> int:
@@ -144,9 +144,9 @@ def family(name: str, *sizes: int) -> int:
     grid d, n            n parallel hyperplanes for each of d axes      (n + 1)^d
     ==================== ============================================== =====================================================
 
-    C_k are Catalan numbers, S Stirling numbers of the second kind. The deformations of the braid arrangement are in R. Stanley:
-    Hyperplane arrangements, interval orders, and trees (PNAS 93, 1996), and Postnikov, Stanley (J. Combin. Theory A 91,
-    2000). Graphs: the regions are the acyclic orientations (Stanley 1973), 2^(n-1) for a tree on n nodes; for the
+    C_k are Catalan numbers, S Stirling numbers of the second kind. The deformations of the braid arrangement are in R.
+    Stanley: Hyperplane arrangements, interval orders, and trees (PNAS 93, 1996), and Postnikov, Stanley (J. Combin. Theory
+    A 91, 2000). Graphs: the regions are the acyclic orientations (Stanley 1973), 2^(n-1) for a tree on n nodes; for the
     complete bipartite graph poly-Bernoulli numbers (A099594). `hyperplane_regions` counts any other arrangement.
 
     Parameters
@@ -189,9 +189,7 @@ def _semiorder(n: int) -> int:
 
 
 def _bipartite(a: int, b: int) -> int:
-    return sum(
-        math.factorial(j) ** 2 * _stirling(a + 1, j + 1) * _stirling(b + 1, j + 1) for j in range(min(a, b) + 1)
-    )
+    return sum(math.factorial(j) ** 2 * _stirling(a + 1, j + 1) * _stirling(b + 1, j + 1) for j in range(min(a, b) + 1))
 
 
 _FAMILIES: dict[str, tuple[int, int, Any]] = {

@@ -53,7 +53,9 @@ def characteristic_polynomial(normals: Iterable[Iterable[Any]], constants: Itera
     name = "characteristic_polynomial"
     rows = [rationals(name, f"normals[{i}]", row) for i, row in enumerate(normals)]
     if len({len(row) for row in rows}) != 1 or not rows[0]:
-        raise InputError(f"{name}: normals has rows of lengths {sorted({len(r) for r in rows})}; give rows of one length")
+        raise InputError(
+            f"{name}: normals has rows of lengths {sorted({len(r) for r in rows})}; give rows of one length"
+        )
     last = rationals(name, "constants", [0] * len(rows) if constants is None else constants)
     if len(last) != len(rows):
         raise InputError(f"{name}: {len(rows)} normals and {len(last)} constants are given; give one constant for each")

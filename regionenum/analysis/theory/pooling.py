@@ -7,19 +7,20 @@ has them all. Channels do not share inputs and multiply counts. Padding is minus
 
 Windows of one axis
 -------------------
-Let W_w = [l_w, r_w] be intervals with l and r non-decreasing, as those of a pooling of any size, stride and padding are. Winners
-i_1, ..., i_m are consistent if and only if for each w
+Let W_w = [l_w, r_w] be intervals with l and r non-decreasing, as those of a pooling of any size, stride and padding are.
+Winners i_1, ..., i_m are consistent if and only if for each w
 
 - i_w in W_(w+1): i_(w+1) is i_w, or lies beyond r_w;
 - i_w not in W_(w+1): i_(w+1) is any element of W_(w+1).
 
-Necessary: a winner other than i_w that beats i_w cannot lie in W_w. Sufficient: by the rule winners never go back, so that the
-distinct ones j_1 < j_2 < ... win in runs of windows. Let neighbours be ordered as the change from j_t to j_(t+1), at w, says: if
-j_t lies in W_(w+1) the new one is larger; if j_(t+1) lies in W_w it is smaller; both cannot be. This orders a path, so there are
-numbers that obey it; all other inputs are smaller still. Now let j_t win in W_w and j_u, u > t, be another winner in W_w. Then
-j_(t+1), ..., j_u all lie in W_w, left of r_w and thus of the right end of every later window, so that none of these
-changes is of the first kind; and each is of the second, as the windows in question contain both. So j_t > j_(t+1) > ... > j_u. For
-u < t it is the same with left ends. Counting these walks takes a number of additions proportional to the connections.
+Necessary: a winner other than i_w that beats i_w cannot lie in W_w. Sufficient: by the rule winners never go back, so that
+the distinct ones j_1 < j_2 < ... win in runs of windows. Let neighbours be ordered as the change from j_t to j_(t+1), at w,
+says: if j_t lies in W_(w+1) the new one is larger; if j_(t+1) lies in W_w it is smaller; both cannot be. This orders a
+path, so there are numbers that obey it; all other inputs are smaller still. Now let j_t win in W_w and j_u, u > t, be
+another winner in W_w. Then j_(t+1), ..., j_u all lie in W_w, left of r_w and thus of the right end of every later window,
+so that none of these changes is of the first kind; and each is of the second, as the windows in question contain both. So
+j_t > j_(t+1) > ... > j_u. For u < t it is the same with left ends. Counting these walks takes a number of additions
+proportional to the connections.
 """
 
 from __future__ import annotations
@@ -108,7 +109,8 @@ def windows_2d(
             raise InputError(f"{function}: padding is {p} for windows of {k}; give at most half of a window, {k // 2}")
         if size + 2 * p < k:
             raise InputError(
-                f"{function}: windows of {k} do not fit {size} inputs with padding {p}; give windows of {size + 2 * p} or less"
+                f"{function}: windows of {k} do not fit {size} inputs with padding {p}; "
+                f"give windows of {size + 2 * p} or less"
             )
         starts = range(-p, size + p - k + 1, s)
         axes.append([[i for i in range(start, start + k) if 0 <= i < size] for start in starts])
@@ -184,10 +186,11 @@ def max_pool_1d_recurrence(m: int, k: int, s: int) -> int:
 
     Notes
     -----
-    For k <= 2 s an input lies in at most two windows, so only neighbours constrain each other. Of the k a(m - 1) choices of m - 1
-    consistent winners and any last one, those are not consistent where the last two winners are different elements of the
-    overlap: r - 1 last ones for each of the r elements that window m - 1 may have won with. Every one of these r lies beyond window
-    m - 2 (as k <= 2 s), where it is as free as an element can be that is new: a(m - 2) choices go with it (arXiv 2209.14978).
+    For k <= 2 s an input lies in at most two windows, so only neighbours constrain each other. Of the k a(m - 1) choices of
+    m - 1 consistent winners and any last one, those are not consistent where the last two winners are different elements of
+    the overlap: r - 1 last ones for each of the r elements that window m - 1 may have won with. Every one of these r lies
+    beyond window m - 2 (as k <= 2 s), where it is as free as an element can be that is new: a(m - 2) choices go with it
+    (arXiv 2209.14978).
 
     Examples
     --------
@@ -220,10 +223,11 @@ def max_pool_1d_generating_function(k: int) -> tuple[list[int], list[int]]:
 
     Notes
     -----
-    Let f(m, o) be the continuations by m windows after a winner at place o of its window (0 is the place that leaves). By the rule
-    of the module, f(m, 0) = a(m), f(m, o) = f(m - 1, o - 1) + f(m - 1, k - 1) for o > 0, f(0, o) = 1, and a(m + 1) is the sum of
-    f(m, o) over all o. Write A and G for the generating functions of a(m) and f(m, k - 1), E_o = 1 + ... + x^(o - 1) and S_o = x E_o.
-    The sum over m of f(m, o) x^m is S_o G + x^o A + E_o; at o = k - 1 it is G. With Z = E_1 + ... + E_(k - 1) this gives
+    Let f(m, o) be the continuations by m windows after a winner at place o of its window (0 is the place that leaves). By
+    the rule of the module, f(m, 0) = a(m), f(m, o) = f(m - 1, o - 1) + f(m - 1, k - 1) for o > 0, f(0, o) = 1, and a(m + 1)
+    is the sum of f(m, o) over all o. Write A and G for the generating functions of a(m) and f(m, k - 1), E_o = 1 + ... +
+    x^(o - 1) and S_o = x E_o. The sum over m of f(m, o) x^m is S_o G + x^o A + E_o; at o = k - 1 it is G. With Z = E_1 +
+    ... + E_(k - 1) this gives
 
         G = (x^(k-1) A + E_(k-1)) / (1 - S_(k-1)),    (A - 1) / x = x Z G + E_k A + Z,
 

@@ -1,8 +1,8 @@
 """The pooling polytope: the sum of the simplices of all windows, whose vertices are the regions of max-pooling.
 
-Let the simplex of a window W be the convex hull of the unit vectors e_i, i in W, and P the Minkowski sum over the windows. The
-largest value of a linear function x on P is the sum of the windows' maxima of x: P is the Newton polytope of the layer, and
-its normal fan is the fan of the layer's regions (arXiv 2209.14978; P is a generalised permutohedron, A. Postnikov,
+Let the simplex of a window W be the convex hull of the unit vectors e_i, i in W, and P the Minkowski sum over the windows.
+The largest value of a linear function x on P is the sum of the windows' maxima of x: P is the Newton polytope of the layer,
+and its normal fan is the fan of the layer's regions (arXiv 2209.14978; P is a generalised permutohedron, A. Postnikov,
 Permutohedra, associahedra, and beyond, 2009).
 
 Faces. A linear function x is largest on the sum of the faces conv(e_i : i in B_w), where B_w are the elements of W that have
@@ -13,8 +13,8 @@ dimension of a face is the sum, over the connected parts of the hypergraph of al
 of unit vectors e_i - e_j with i, j in one B_w span it.
 
 Facets. A generalised permutohedron has only facets with directions 1_J (it is cut out of its affine hull by bounds on
-sums over subsets J). J can be taken inside one connected part C of the windows, where it is unique, because 1_C is constant on P:
-then B_w is the part of W in J, or W if there is none, and J is a facet if that face has one dimension less than P.
+sums over subsets J). J can be taken inside one connected part C of the windows, where it is unique, because 1_C is constant
+on P: then B_w is the part of W in J, or W if there is none, and J is a facet if that face has one dimension less than P.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from itertools import combinations
 
-from regionenum.analysis.theory.winners import Groups, checked_groups, connected_parts, with_stars, window_step
+from regionenum.analysis.theory.winners import Groups, checked_groups, connected_parts, window_step, with_stars
 from regionenum.errors import InputError
 
 MOST_SUBSETS = 2**20
@@ -67,7 +67,7 @@ class PoolingPolytope:
     >>> polytope.dim, polytope.f_vector, len(polytope.facets)
     (3, (7, 11, 6, 1), 6)
     >>> polytope.vertices[0]
-    (2, 0, 0, 0)
+    (1, 1, 0, 0)
     """
 
     def __init__(self, groups: Iterable[Iterable[int]]) -> None:
@@ -99,8 +99,8 @@ class PoolingPolytope:
     def f_vector(self) -> tuple[int, ...]:
         """Faces of dimension 0, 1, ..., dim; the last is 1, the polytope itself.
 
-        Faces of independent parts are products. Within a part, choices of the B_w that later windows cannot tell apart are counted
-        together, as in `winners.py`. The time grows with 2^k for windows of k inputs.
+        Faces of independent parts are products. Within a part, choices of the B_w that later windows cannot tell apart are
+        counted together, as in `winners.py`. The time grows with 2^k for windows of k inputs.
         """
         product = [1]
         for part in self._parts:

@@ -26,9 +26,7 @@ class PoolingOrder(enum.StrEnum):
     MAPS = "maps"
 
 
-def max_pool_relu(
-    groups: Iterable[Iterable[int]], order: str | PoolingOrder, most_states: int = MOST_STATES
-) -> int:
+def max_pool_relu(groups: Iterable[Iterable[int]], order: str | PoolingOrder, most_states: int = MOST_STATES) -> int:
     """Regions of max-pooling with a ReLU before or after it, or the different affine maps, which both orders share.
 
     Parameters
@@ -42,9 +40,10 @@ def max_pool_relu(
     Returns
     -------
     int
-        "pool then relu": winners of all windows, and the signs of the maxima. "relu then pool": signs of all inputs, and winners
-        among the positive ones; a window without any is 0 and one candidate, so nothing is chosen there. "maps": both are the
-        maxima of the windows' inputs and 0, one more input that all windows share; their regions have different maps.
+        "pool then relu": winners of all windows, and the signs of the maxima. "relu then pool": signs of all inputs, and
+        winners among the positive ones; a window without any is 0 and one candidate, so nothing is chosen there. "maps":
+        both are the maxima of the windows' inputs and 0, one more input that all windows share; their regions have
+        different maps.
 
     Raises
     ------

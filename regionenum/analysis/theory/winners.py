@@ -1,9 +1,9 @@
 """How many consistent outcomes a list of comparisons has: an exact counter without linear programs.
 
 A *step* has alternatives; an alternative says of some elements that they are larger than others ("5 is larger than 3 and
-4"). A choice of one alternative for each step is consistent if numbers exist that satisfy all it says, which is if and only if
-its digraph (larger -> smaller) has no circle: without one, number the elements from the bottom up. So the consistent choices of
-winners of a max-pooling layer are its regions: each is an open set, and distinct choices are disjoint.
+4"). A choice of one alternative for each step is consistent if numbers exist that satisfy all it says, which is if and only
+if its digraph (larger -> smaller) has no circle: without one, number the elements from the bottom up. So the consistent
+choices of winners of a max-pooling layer are its regions: each is an open set, and distinct choices are disjoint.
 
 The counter goes through the steps once and keeps, of all choices so far, only what later steps can see: which of the elements
 that still come up are known to be larger than which others (the transitive closure of the digraph, restricted to them).
