@@ -91,6 +91,9 @@ _HOMES = {
     "with_decision": "network.transform",
 }
 
+_ROOMS = {"theory"}
+"""The names that are modules themselves."""
+
 
 def __getattr__(name: str) -> Any:
     if name == "__version__":
@@ -100,7 +103,7 @@ def __getattr__(name: str) -> Any:
     if name not in _HOMES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     home = import_module(f"{__name__}.{_HOMES[name]}")
-    value = home if _HOMES[name].endswith(f".{name}") else getattr(home, name)
+    value = home if name in _ROOMS else getattr(home, name)
     globals()[name] = value
     return value
 

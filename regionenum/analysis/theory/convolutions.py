@@ -99,6 +99,7 @@ def convolution_layer(
         if k > n:
             raise InputError(f"{name}: kernel {k} does not fit size {n}; give a kernel of {n} or less")
     windows = _windows(sizes, kernels, strides)
+    locally_connected = _locally_connected(windows, channels, channels_in)
     n_pixels, n_in = math.prod(sizes), channels_in * math.prod(sizes)
     rows, constants = [], []
     draw = random.Random(seed)
@@ -114,7 +115,7 @@ def convolution_layer(
             constants.append(constant)
     return ConvolutionRegions(
         hyperplane_regions(rows, constants),
-        _locally_connected(windows, channels, channels_in),
+        locally_connected,
         arrangement(n_in, len(rows), central=not bias),
     )
 

@@ -84,7 +84,10 @@ def _walks(intervals: Sequence[tuple[int, int]]) -> int:
 
 def windows_1d(n: int, k: int, s: int | None = None, padding: int = 0) -> Groups:
     """The inputs in each window of a pooling over one axis. Parameters and errors are those of `max_pool_1d`."""
-    return windows_2d((1, n), (1, k), None if s is None else (1, s), (0, padding), function="max_pool_1d")
+    name = "max_pool_1d"
+    n, k, padding = whole(name, "n", n, 1), whole(name, "k", k, 1), whole(name, "padding", padding, 0)
+    stride = k if s is None else whole(name, "s", s, 1)
+    return windows_2d((1, n), (1, k), (1, stride), (0, padding), function=name)
 
 
 def windows_2d(
