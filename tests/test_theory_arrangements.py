@@ -5,6 +5,7 @@ import itertools
 import math
 from fractions import Fraction
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -17,7 +18,7 @@ from regionenum.network.layers import Layer, Network
 from regionenum.network.units import RELU, Units
 from tests.arrangements import arrangement as named_rows
 
-theory = rn.theory
+theory: Any = rn.theory
 DATA = Path(__file__).parent / "data"
 SHARED = Path(__file__).resolve().parents[2] / "shared" / "groundtruth"
 

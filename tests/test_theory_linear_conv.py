@@ -4,6 +4,7 @@ import itertools
 import math
 from collections import Counter
 from fractions import Fraction
+from typing import Any
 
 import numpy as np
 import pytest
@@ -16,7 +17,7 @@ from regionenum.errors import InputError
 from regionenum.network.filters import Filter, fuse
 from tests.oracles import pivots
 
-theory = rn.theory
+theory: Any = rn.theory
 INFINITY = "infinity"
 
 
@@ -135,7 +136,7 @@ def reached_by_brute_force(known, stages):
     for taken in itertools.product(*(range(limit + 1) for limit in limits)):
         if sum(taken) != degree:
             continue
-        part = Counter()
+        part: Counter[Any] = Counter()
         n_real = 0
         for name, times_taken in zip(names, taken, strict=True):
             for z, n in orbits[name].items():
@@ -248,7 +249,7 @@ def test_ranks_by_differences(layers):
 @given(st.lists(roots(most=3), min_size=1, max_size=4))
 def test_ranks_without_strides_are_those_of_the_least_common_multiple(known):
     network = theory.linear_conv([form_with(each) for each in known])
-    common = Counter()
+    common: Counter[Any] = Counter()
     for each in known:
         common |= Counter(each)
     assert network.rank == 1 + common.total()

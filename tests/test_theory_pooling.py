@@ -2,6 +2,7 @@
 
 import itertools
 import math
+from typing import Any
 
 import numpy as np
 import pytest
@@ -16,7 +17,7 @@ from tests.oracles import pivots
 from tests.problems import _pool_network, windows
 from tests.test_theory_arrangements import table
 
-theory = rn.theory
+theory: Any = rn.theory
 
 
 def sizes(row, *names):

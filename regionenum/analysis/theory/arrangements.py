@@ -54,8 +54,19 @@ def arrangement(dim: int, n: int, central: bool = False) -> int:
     """
     _hyperplanes("arrangement", dim, n)
     if central:
-        return 2 * sum(math.comb(n - 1, j) for j in range(dim)) if n else 1
-    return sum(math.comb(n, j) for j in range(dim + 1))
+        return 2 * _choices(n - 1, dim - 1) if n else 1
+    return _choices(n, dim)
+
+
+def _choices(n: int, most: int) -> int:
+    """C(n, 0) + ... + C(n, most)."""
+    if most >= n:
+        return 1 << n
+    found = term = 1
+    for j in range(most):
+        term = term * (n - j) // (j + 1)
+        found += term
+    return found
 
 
 def arrangement_faces(dim: int, n: int, face_dim: int) -> int:
@@ -79,7 +90,7 @@ def arrangement_faces(dim: int, n: int, face_dim: int) -> int:
     if face_dim > dim:
         raise InputError(f"arrangement_faces: face_dim is {face_dim} in dimension {dim}; give {dim} or less")
     flats, left = math.comb(n, dim - face_dim), n - dim + face_dim
-    return flats * sum(math.comb(left, j) for j in range(face_dim + 1)) if flats else 0
+    return flats * _choices(left, face_dim) if flats else 0
 
 
 def bounded_arrangement(dim: int, n: int) -> int:

@@ -174,7 +174,7 @@ def bounds(network: Network, domain: Domain | None = None) -> Bounds:
     Notes
     -----
     The bounds and their proofs are listed at the head of `analysis/theory/region_bounds.py`. Beyond 256 dimensions, 4,096
-    units or a million weights of a layer, steps that would be slow are left out, which makes the bounds larger, and not
+    units or 200,000 weights of a layer, steps that would be slow are left out, which makes the bounds larger, and not
     wrong.
     """
     dim, linear = _of_domain(network, domain)

@@ -25,8 +25,9 @@ from regionenum.exact.dyadic import integers, primitive
 from regionenum.network.layers import Layer
 from regionenum.network.units import MAXIMUM, PiecewiseLinear
 
-MOST_WEIGHTS = 1_000_000
-"""Layers with more weights than this are not searched for rows that coincide."""
+MOST_WEIGHTS = 200_000
+MOST_ROWS = 10_000
+"""Layers with more weights or rows than this are not searched for rows that coincide, which would take seconds."""
 
 
 class Kind(NamedTuple):
@@ -84,9 +85,9 @@ def nominal_kinds(layer: Layer) -> LayerKinds:
 
 
 def weighted_kinds(layer: Layer) -> LayerKinds:
-    """The kinds with what the weights say; those of `nominal_kinds` for a layer of more than `MOST_WEIGHTS` weights."""
+    """The kinds with what the weights say; those of `nominal_kinds` for a large layer."""
     weight = sp.csr_array(layer.weight)
-    if weight.nnz > MOST_WEIGHTS:
+    if weight.nnz > MOST_WEIGHTS or layer.n_rows > MOST_ROWS:
         return nominal_kinds(layer)
     rows = [_row(weight, k) for k in range(layer.n_rows)]
     units = layer.units
