@@ -1,6 +1,7 @@
 """`regionenum theory`: tables of 80 columns, JSON, and counts beside the bounds."""
 
 import json
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -108,3 +109,14 @@ def test_bad_input_is_one_sentence(model, capsys, tmp_path):
         assert printed.out == ""
         assert words in printed.err
         assert len(printed.err.splitlines()) == 1
+
+
+def test_the_example_of_the_readme(capsys):
+    """It prints what its comments say."""
+    text = (Path(__file__).parents[1] / "README.md").read_text()
+    section = text[text.index("## What theory says") :]
+    example = section[section.index("```py\n") + 6 :].split("```")[0]
+    exec(example, {})
+    assert capsys.readouterr().out.splitlines() == [
+        line.split("  # ")[1] for line in example.splitlines() if "  # " in line
+    ]

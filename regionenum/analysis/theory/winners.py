@@ -98,9 +98,9 @@ def _later(steps: Sequence[Step]) -> list[tuple[int, dict[int, list[int]]]]:
 def _seen(hopeless: int, below: dict[int, int], live: int, wins: dict[int, list[int]]) -> State:
     """What later steps can see of an order.
 
-    Elements that do not come up again are left out. An element is hopeless if it has nothing below it and each time that it
-    might be said to be larger than others something above it is among them: what is above it need not be known then,
-    because no path of the digraph will ever leave it.
+    Elements that do not come up again are left out. An element is hopeless if each time that it might be said to be larger
+    than others something above it is among them. What is above it need not be known then: no choice will make it larger
+    than anything, and what is below it already is below all that is above it.
     """
     hopeless &= live
     kept = {e: smaller & live & ~hopeless for e, smaller in below.items() if live >> e & 1}
@@ -114,7 +114,7 @@ def _seen(hopeless: int, below: dict[int, int], live: int, wins: dict[int, list[
                 smaller ^= low
         fresh = 0
         for element, larger in above.items():
-            if element not in kept and all(losers & larger for losers in wins.get(element, ())):
+            if all(losers & larger for losers in wins.get(element, ())):
                 fresh |= 1 << element
         if not fresh:
             return hopeless, tuple(sorted(kept.items()))
