@@ -8,6 +8,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from regionenum.analysis import theory
     from regionenum.choices import EngineName, Fill, Record
     from regionenum.domain import Box, Domain, Polytope, Slice, WholeSpace, l1_ball, linf_ball
     from regionenum.engine.interface import Counters, Engine, Statistics
@@ -53,6 +54,7 @@ __all__ = [
     "open_run",
     "relu_after_pooling",
     "save_npz",
+    "theory",
     "with_decision",
 ]
 
@@ -85,8 +87,12 @@ _HOMES = {
     "open_run": "result",
     "relu_after_pooling": "network.transform",
     "save_npz": "network.storage",
+    "theory": "analysis.theory",
     "with_decision": "network.transform",
 }
+
+_ROOMS = {"theory"}
+"""The names that are modules themselves."""
 
 
 def __getattr__(name: str) -> Any:
@@ -96,7 +102,8 @@ def __getattr__(name: str) -> Any:
         return version("regionenum")
     if name not in _HOMES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    value = getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)
+    home = import_module(f"{__name__}.{_HOMES[name]}")
+    value = home if name in _ROOMS else getattr(home, name)
     globals()[name] = value
     return value
 
