@@ -126,7 +126,7 @@ class CompiledExplorer:
     """Explores subtrees of one problem (`interface.Explorer`)."""
 
     def __init__(self, problem: Problem, options: Options) -> None:
-        self._problem, self._record = problem, options.record
+        self._problem, self._record, self._shape = problem, options.record, problem.shape
         self._tables = make_tables(problem)
         self._first_constraint = int(self._tables.at[1, CUT]) - len(problem.chart.half_spaces)
         self._domain_is_loaded = False
@@ -376,7 +376,7 @@ class CompiledExplorer:
     def _take(self) -> Batch:
         """Take statistics, counters and rows out of the walk, and zero them there."""
         tally, work = self._walk.tally, self._cells.work
-        statistics = Statistics.within(self._problem.shape, tally.numbers.copy())
+        statistics = Statistics.within(self._shape, tally.numbers.copy())
         tally.counters[LPS], tally.counters[PIVOTS] = work[dictionary.LPS], work[dictionary.PIVOTS]
         counters = Counters.of(tally.counters)
         tally.numbers[...] = 0

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, fields
-from itertools import pairwise
+from functools import lru_cache
+from itertools import accumulate, pairwise
 from typing import NamedTuple
 
 import numpy as np
@@ -54,6 +56,14 @@ class Shape(NamedTuple):
         )
 
 
+@lru_cache(maxsize=16)
+def _parts(shape: Shape) -> list[tuple[slice, tuple[int, ...]]]:
+    """Where each array is among all numbers, and its shape."""
+    arrays = shape.arrays()
+    ends = [0, *accumulate(map(math.prod, arrays))]
+    return [(slice(a, b), array) for (a, b), array in zip(pairwise(ends), arrays, strict=True)]
+
+
 @dataclass
 class Statistics:
     """Counts of cells by layer and rank; the sums of two disjoint explorations are the statistics of both.
@@ -101,14 +111,12 @@ class Statistics:
     @classmethod
     def size(cls, shape: Shape) -> int:
         """How many numbers there are."""
-        return sum(int(np.prod(array)) for array in shape.arrays())
+        return sum(math.prod(array) for _, array in _parts(shape))
 
     @classmethod
     def within(cls, shape: Shape, numbers: Ints) -> Statistics:
         """The arrays as parts of one that holds all numbers, one after the other."""
-        shapes = shape.arrays()
-        ends = np.cumsum([0, *(int(np.prod(array)) for array in shapes)]).tolist()
-        return cls(*(numbers[a:b].reshape(s) for (a, b), s in zip(pairwise(ends), shapes, strict=True)))
+        return cls(*(numbers[part].reshape(array) for part, array in _parts(shape)))
 
     @property
     def shape(self) -> Shape:

@@ -91,12 +91,14 @@ class ErrorTables(NamedTuple):
 
 
 class OutputTables(NamedTuple):
-    """The last affine layer, if no units follow it, by rows; without rows if there is none."""
+    """The last affine layer, if no units follow it, and the branches of the units before it; without rows if there is none."""
 
-    ptr: Ints  # (n_outputs + 1,) first entry of each output
-    unit: Ints  # of each entry, the unit in the last unit layer
-    weight: Floats
-    most: int  # no less than the rank of the weight
+    weight: Floats  # (n_outputs, n_units)
+    first: Ints  # (n_units + 1,) first branch of each unit of the last unit layer: one for each piece
+    row: Ints  # of each branch, the row of that layer that it reads
+    slope: Floats
+    largest: float  # of the weight's entries, in absolute value; 1 or more
+    most: int  # rank of the weight
     is_exact: int  # 1 if nothing is rounded in the output's rows, on any cell
     lowest: int  # all their numbers are then multiples of two to this power
 
@@ -281,14 +283,21 @@ def _copies(layer: Layer) -> tuple[Ints, Floats]:
 def _output_tables(problem: Problem, grids: Sequence[Grid]) -> OutputTables:
     """The last affine layer; `grids` has an entry for it."""
     if len(problem.network.layers) == problem.depth:
-        return OutputTables(np.zeros(1, np.int64), np.zeros(0, np.int64), np.zeros(0), 0, 0, 0)
-    weight, grid = problem.network.layers[-1].weight, grids[-1]
-    csr = sp.csr_array(weight)
-    csr.eliminate_zeros()
+        return OutputTables(np.zeros((0, 0)), np.zeros(1, np.int64), np.zeros(0, np.int64), np.zeros(0), 1.0, 0, 0, 0)
+    weight, grid, units = problem.network.layers[-1].weight, grids[-1], problem.network.unit_layers[-1].units
+    rows, slopes, counts = list[int](), list[float](), list[int]()
+    for function, first, last in zip(units.function_of.tolist(), units.indptr, units.indptr[1:], strict=False):
+        members = units.rows[first:last].tolist()
+        of_unit = (1.0,) * len(members) if function == MAXIMUM else units.functions[function].slopes
+        slopes += of_unit
+        rows += members if function == MAXIMUM else members * len(of_unit)
+        counts.append(len(of_unit))
     return OutputTables(
-        ptr=csr.indptr.astype(np.int64),
-        unit=csr.indices.astype(np.int64),
-        weight=csr.data.astype(np.float64),
+        weight=np.ascontiguousarray(weight.toarray() if isinstance(weight, sp.csr_array) else weight),
+        first=_starts(counts),
+        row=np.array(rows, np.int64),
+        slope=np.array(slopes, np.float64),
+        largest=float(max(abs(weight).max(), 1.0)),
         most=len(independent_columns(weight)),
         is_exact=int(grid.is_exact),
         lowest=grid.lowest if grid.is_exact else 0,

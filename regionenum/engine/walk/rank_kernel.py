@@ -26,6 +26,10 @@ RANK_TOL = 1e-10
 """What is doubtful is taken to be dependent if the part outside the span is no larger than this share of the row."""
 LARGEST = 1 << 30
 """Integers up to this are multiplied and subtracted without overflow."""
+CHANGES, IS_KEPT = 0, 1
+"""Entries of `Ranks.changes`."""
+MOST_CHANGES = 1 << 10
+"""Changes of a sum of outputs after which it is made from the beginning."""
 MARGIN = 4.0
 """How many times its error bound the part outside the span must be, to prove independence."""
 
@@ -39,6 +43,7 @@ class Ranks(NamedTuple):
     """State of the rank computation of each layer of the present path."""
 
     order: Ints  # (sum of n_units,) units of each layer in the order they are taken
+    fixed: Ints  # (depth,) how many of these were decided on the whole cell of the layer before
     known: Ints  # (4, sum of n_units) last time, at each position of `order`: see below
     length: Ints  # (depth,) positions for which `known` holds
     basis: Floats  # (depth, free, free) orthonormal rows
@@ -48,16 +53,23 @@ class Ranks(NamedTuple):
     rest: Floats  # (largest layer or output, free) scratch: what is left of each row
     error: Floats  # (largest layer,) scratch: its error
     whole: Ints  # (largest layer, free) scratch: rows of integers
-    row: Ints  # (largest layer,) scratch: of each unit of the last layer, the row that it reads
-    slope: Floats  # (largest layer,) scratch: and its slope
+    map: Floats  # (some outputs, some directions) linear parts on the last region; see `output_kernel`
+    map_error: Floats  # (some outputs,) bounds of the errors of each of these
+    along: Floats  # (branches of the last units, some directions) what each branch is along them
+    directions: Floats  # (some directions, free)
+    is_coordinates: int  # 1 if these are the coordinates
+    changes: Ints  # (2,) units changed since they were made from the beginning; whether they were
 
 
 def make_ranks(tables: Tables) -> Ranks:
     """Empty state."""
     n_units = int(tables.at[-1, UNIT])
-    largest = max(int(np.diff(tables.at[:, UNIT]).max(initial=1)), len(tables.output.ptr) - 1)
+    largest = max(int(np.diff(tables.at[:, UNIT]).max(initial=1)), len(tables.output.weight))
+    directions = _directions(min(tables.output.most, tables.free), tables.free)
+    n_kept = min(len(tables.output.weight), len(directions) + 1)
     return Ranks(
         order=np.zeros(n_units, np.int64),
+        fixed=np.zeros(tables.depth, np.int64),
         known=np.zeros((KNOWN, n_units), np.int64),
         length=np.zeros(tables.depth, np.int64),
         basis=np.zeros((tables.depth, tables.free, tables.free)),
@@ -67,9 +79,21 @@ def make_ranks(tables: Tables) -> Ranks:
         rest=np.zeros((largest, tables.free)),
         error=np.zeros(largest),
         whole=np.zeros((largest, tables.free), np.int64),
-        row=np.zeros(largest, np.int64),
-        slope=np.zeros(largest),
+        map=np.zeros((n_kept, len(directions))),
+        map_error=np.zeros(n_kept),
+        along=np.zeros((len(tables.output.row), len(directions))),
+        directions=directions,
+        is_coordinates=int(len(directions) == tables.free),
+        changes=np.zeros(2, np.int64),
     )
+
+
+def _directions(n: int, dim: int) -> Floats:
+    """So many directions with entries up to 1: the coordinates if there are as many, else ones that mean nothing."""
+    if n == dim:
+        return np.eye(dim)
+    # multiples of the golden ratio modulo 1 are spread evenly
+    return 0.5 + 0.5 * ((np.arange(1.0, n * dim + 1) * (math.sqrt(5.0) - 1.0) / 2.0) % 1.0).reshape(n, dim)
 
 
 @kernel
@@ -301,6 +325,7 @@ def order_units(at, units, slot, ranks, layer):
             ranks.order[place_2] = unit
             place_2 += 1
     ranks.length[layer] = 0
+    ranks.fixed[layer] = n_decided
 
 
 @kernel

@@ -62,6 +62,7 @@ class Tally(NamedTuple):
     spread: Ints  # (depth + 1, rank + 1, BINS)
     cutting: Ints  # (depth + 1, rank + 1, units + 1)
     seen: Ints  # (n_units,) the piece of each unit in all children so far of the present cell of the layer before; or SEVERAL
+    last: Ints  # (n_units,) its piece in the last of them
     path: Ints  # (PATH_FIELDS, depth + 1)
     counters: Ints  # (N_COUNTERS,) see engine/counters.py
 
@@ -142,6 +143,7 @@ def make_tally(shape: Shape, n_units: int) -> Tally:
         spread=parts.spread,
         cutting=parts.cutting,
         seen=np.zeros(n_units, np.int64),
+        last=np.zeros(n_units, np.int64),
         path=np.zeros((PATH_FIELDS, shape.depth + 1), np.int64),
         counters=np.zeros(N_COUNTERS, np.int64),
     )

@@ -6,7 +6,7 @@ from regionenum.engine.counters import DOUBTFUL_RANKS
 from regionenum.engine.policy import kernel
 from regionenum.engine.subtree import SEVERAL
 from regionenum.engine.tables import UNIT
-from regionenum.engine.walk.output_kernel import output_rank
+from regionenum.engine.walk.output_kernel import follow_pieces, output_rank
 from regionenum.engine.walk.question_kernel import answer_about, ask, asks, use_up
 from regionenum.engine.walk.rank_kernel import layer_rank
 from regionenum.engine.walk.state import (
@@ -24,18 +24,6 @@ from regionenum.engine.walk.state import (
     RANK,
     UNSPLIT,
 )
-
-
-@kernel
-def _note_pieces(at, piece, tally, layer):
-    """Note in which units the present cell of `layer` differs from the other children of its parent."""
-    seen = tally.seen
-    if tally.path[CHILDREN_SO_FAR, layer] == 0:
-        for u in range(at[layer, UNIT], at[layer + 1, UNIT]):
-            seen[u] = piece[u]
-    else:
-        for u in range(at[layer, UNIT], at[layer + 1, UNIT]):
-            seen[u] = seen[u] if seen[u] == piece[u] else SEVERAL
 
 
 @kernel
@@ -82,8 +70,10 @@ def count_cell(at, units, images, ranks, output, tally, questions, layer):
             ask(questions, OF_A_RANK, 0, layer, 0, 0, rank)
             return False
         answered, rank = True, answer
+    is_first = path[CHILDREN_SO_FAR, layer] == 0
+    follow_pieces(at, images, ranks, output, tally.seen, tally.last, layer, is_first)
     if is_region:
-        out, out_doubtful = output_rank(at, units, images, ranks, output, layer, rank)
+        out, out_doubtful = output_rank(at, images, ranks, output, layer, rank)
         if out_doubtful > 0 and asks(questions):
             answer = answer_about(questions, OF_THE_OUTPUT, 0, layer, 0, 0)
             if answer == NO_ANSWER:
@@ -97,7 +87,6 @@ def count_cell(at, units, images, ranks, output, tally, questions, layer):
     if not asks(questions):
         tally.counters[DOUBTFUL_RANKS] += doubtful + out_doubtful
     close_cells(at, tally, layer + 1)
-    _note_pieces(at, images.piece, tally, layer)
     path[CHILDREN_SO_FAR, layer] += 1
     tally.statistics[CELLS, layer + 1, rank] += 1
     tally.transitions[layer, path[RANK, layer] if layer > 0 else 0, rank] += 1
