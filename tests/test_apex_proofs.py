@@ -81,7 +81,8 @@ class MadeUp:
             return None
         inverse = np.linalg.inv(basis)
         longest, edge = np.unravel_index(np.abs(inverse).argmax(), inverse.shape)
-        told = rng.choice([1.0, 1.0 + rng.random(), 10.0 ** rng.uniform(-14.0, -11.0)], DIM)
+        small = 10.0 ** rng.choice([rng.uniform(-14.0, -11.0), rng.uniform(-8.5, -1.0)], DIM)
+        told = np.where(rng.random(DIM) < 0.5, small, rng.choice([1.0, 1.0 + rng.random()], DIM))
         can_be = told.min() / abs(inverse[longest, edge])
         multipliers = told.copy()
         if rng.random() < 0.3:
