@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from benchmarks.mutant import Mutant, in_steps, right, rows
+from benchmarks.mutants_of_certainty import CERTAINTY_MUTANTS
 from benchmarks.mutants_of_dictionaries import DICTIONARY_MUTANTS
 from benchmarks.mutants_of_questions import QUESTION_MUTANTS
 from benchmarks.mutants_of_walks import WALK_MUTANTS
@@ -151,4 +152,5 @@ MUTANTS: tuple[Mutant, ...] = (
     *DICTIONARY_MUTANTS,
     *WALK_MUTANTS,
     *QUESTION_MUTANTS,
+    *CERTAINTY_MUTANTS,
 )

@@ -290,6 +290,23 @@ def test_sign_in_the_whole_space(constant, normal, errors, sign):
     assert sign_on_cube(2, constant, np.array(normal), errors[0], errors[1], 0) == sign
 
 
+@pytest.mark.parametrize(
+    ("constant", "normal", "errors", "sign"),
+    [
+        (0.0, [1.0, 0.0], (0.0, 0.0), ALWAYS_ABOVE),
+        (-2.0, [1.0, 1.0], (0.0, 0.0), ALWAYS_BELOW),
+        (1.0, [-1.0, 0.0], (0.0, 0.0), ALWAYS_ABOVE),
+        (0.0, [1.0, -1.0], (0.0, 0.0), STEEP),
+        # a constraint of the domain, which may be rounded
+        (0.0, [1.0, 0.0], (0.0, 2.0**-50), STEEP),
+        (-2.0, [1.0, 1.0], (2.0**-50, 0.0), STEEP),
+    ],
+)
+def test_sign_of_a_row_of_a_layer_that_is_not_rounded(constant, normal, errors, sign):
+    """It may touch the cube."""
+    assert sign_on_cube(0, constant, np.array(normal), errors[0], errors[1], 1) == sign
+
+
 @given(seed=seeds, dim=st.integers(1, 5))
 @BUDGET
 def test_a_sign_on_the_cube_is_true_of_all_corners(seed, dim):
