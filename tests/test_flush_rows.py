@@ -145,7 +145,15 @@ def test_rows_that_touch_are_proved_to(row: Line, constraints: list[Line], multi
         # nor is what depends on so large a multiplier
         (Line(0.0, (0.5, -0.5)), [ABOVE, Line(-0.75, (0.5, 0.0))], [1.0, 1024.0], (0, 0)),
     ],
-    ids=["corner", "line", "negative multiplier", "other side", "rounded row", "rounded constraint", "large multiplier"],
+    ids=[
+        "corner",
+        "line",
+        "negative multiplier",
+        "other side",
+        "rounded row",
+        "rounded constraint",
+        "large multiplier",
+    ],
 )
 def test_what_no_multipliers_prove(
     row: Line, constraints: list[Line], multipliers: list[float], flipped: tuple[int, int]

@@ -1,7 +1,7 @@
 """Recorded witnesses are strictly inside, as exact numbers, or null."""
 
 from fractions import Fraction
-from itertools import product
+from itertools import permutations, product
 
 import numpy as np
 import pytest
@@ -131,6 +131,7 @@ OFF = Fraction(0.1) * 3 - Fraction(THIRD)
 HIDDEN = PiecewiseLinear((), (0.1,), (-THIRD,))
 """At 3 it is 0 in float64; really it is `OFF`."""
 BETWEEN = float(OFF / 2)
+NEGATED = PiecewiseLinear((), (-1.0,), (0.0,))
 PASSED_ON = PiecewiseLinear((-1.0,), (1.0, 1.0), (0.0, 0.0))
 
 
@@ -166,6 +167,65 @@ ROUNDED = {
         ([[1.0]], [0.0], Units.pointwise(stepping_at(BETWEEN), 1)),
     ),
 }
+
+
+def shifted(value):
+    """A unit that adds a number."""
+    return PiecewiseLinear((), (1.0,), (value,))
+
+
+ROUNDED_LATER = {
+    "what never varies": (
+        chain(
+            ([[1.0]], [0.0], Units.pointwise(stepping_at(3.0), 1)),
+            ([[1.0]], [0.0], Units.pointwise(HIDDEN, 1)),
+            ([[-1.0]], [0.0], Units.pointwise(RELU, 1)),
+        ),
+        1.0,
+    ),
+    "numbers that are added": (
+        chain(
+            ([[1.0]], [0.0], Units.pointwise(shifted(2.0**52), 1)),
+            ([[1.0]], [0.0], Units.pointwise(shifted(-(2.0**52)), 1)),
+            ([[1.0]], [0.0], Units.pointwise(stepping_at(0.8), 1)),
+        ),
+        0.6,
+    ),
+    "biases": (
+        chain(
+            ([[1.0]], [2.0**52], Units.pointwise(PASSED_ON, 1)),
+            ([[1.0]], [-(2.0**52)], Units.pointwise(PASSED_ON, 1)),
+            ([[1.0]], [0.0], Units.pointwise(stepping_at(0.8), 1)),
+        ),
+        0.6,
+    ),
+}
+
+
+@pytest.mark.parametrize("name", ROUNDED_LATER)
+def test_what_rounding_hides_of_many_layers_is_not_proved(name):
+    network, x = ROUNDED_LATER[name]
+    claimed, true = claimed_and_true(network, Box(0.0, 4.0), [x])
+    assert not claimed
+    assert len(true) == 1
+
+
+def test_products_round():
+    """A number times others, layer by layer: float64 is off by more than one number in the end."""
+    factors, value, exact, between = list[float](), 1.0, Fraction(1), 0.0
+    for factor in np.random.default_rng(0).uniform(-2.0, -0.5, 100).tolist():
+        factors.append(factor)
+        value, exact = value * factor, exact * Fraction(factor)
+        between = float(np.nextafter(value, np.inf if exact > value else -np.inf))
+        if (Fraction(between) - exact) * (Fraction(value) - exact) > 0:
+            break
+        value, exact = -value, -exact
+    *others, last = factors
+    layers = [([[factor]], [0.0], Units.pointwise(NEGATED, 1)) for factor in others]
+    network = chain(*layers, ([[last]], [0.0], Units.pointwise(stepping_at(between), 1)))
+    claimed, true = claimed_and_true(network, Box(0.0, 4.0), [1.0])
+    assert not claimed
+    assert len(true) == 1
 
 
 def test_float64_does_not_see_what_is_hidden():
@@ -210,6 +270,14 @@ def test_a_constraint_that_rounding_hides_is_not_fulfilled(a, b, x):
     assert not true
 
 
+def test_a_constraint_whose_sum_rounds_is_not_fulfilled():
+    """1 + 1 + 2^53 - 2^53 <= 1.5, in every order."""
+    network = chain((np.ones((1, 4)), [9.0], Units.pointwise(RELU, 1)))
+    for a in sorted(set(permutations([1.0, 1.0, 2.0**53, -(2.0**53)]))):
+        domain = Polytope([a], [1.5], within=Box(-4.0, 4.0))
+        assert claimed_and_true(network, domain, [1.0] * 4) == [set(), set()]
+
+
 def test_an_input_beside_a_slice_stands_for_another_point():
     """The nearest point of the slice is outside of the box, or on the other side of a hyperplane; or neither."""
     network = chain(([[1.0, 0.0]], [-0.47], Units.pointwise(RELU, 1)))
@@ -227,6 +295,10 @@ LEVEL = {
     "a tie in a point": (chain(([[1.0], [-1.0]], [0.0, 0.0], Units.maxima([[0, 1]]))), set()),
     "a tie everywhere": (chain(([[0.0], [0.0]], [1.0, 1.0], Units.maxima([[0, 1]]))), {(0,)}),
     "a tie with what varies": (chain(([[1.0], [0.0]], [0.0, 0.0], Units.maxima([[0, 1]]))), set()),
+    "a maximum that is on a hyperplane": (
+        chain(([[1.0], [0.0]], [0.0, -5.0], Units.maxima([[0, 1]])), ([[1.0]], [0.0], Units.pointwise(RELU, 1))),
+        set(),
+    ),
     "a tie of what varies": (chain(([[0.0], [1.0]], [0.0, 0.0], Units.maxima([[0, 1]]))), set()),
 }
 
