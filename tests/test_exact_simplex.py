@@ -243,6 +243,9 @@ def test_a_combination_that_is_none_proves_nothing() -> None:
     for bad, divisor in (({0: 2}, 1), ({0: 2, 1: 4}, 1), ({0: 2, 1: 3}, 2), ({0: -2, 1: -3}, -1), ({0: 2, 2: 3}, 1)):
         assert not Combination({i: fmpz(v) for i, v in bad.items()}, fmpz(divisor)).proves(cone, target)
     assert not Combination({0: fmpz(2), 1: fmpz(-3)}, fmpz(1)).proves(cone, integers([2, -3]))
+    # nor does a multiple of its negative, or none of it
+    assert not Combination(good, fmpz(-1)).proves(cone, integers([-2, -3]))
+    assert not Combination({}, fmpz(0)).proves(cone, integers([-2, -3]))
 
 
 def test_sides_keep_a_point_off_the_box() -> None:

@@ -12,17 +12,20 @@ import numpy as np
 import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
+from numba import config
 
 import regionenum as rn
-from regionenum.domain import Box
+from regionenum.domain import Box, WholeSpace
 from regionenum.engine import cells as verbs
 from regionenum.engine.cells import (
     BROKEN,
     CUTS,
     DOUBTFUL,
+    LEAF,
     NEGATIVE,
     POSITIVE,
     RESTRICT,
+    SCREEN,
     SPLIT,
     ZERO,
 )
@@ -33,6 +36,7 @@ from regionenum.engine.dictionary.cut_kernel import rebuild
 from regionenum.engine.dictionary.layout import make_cells
 from regionenum.engine.interface import Options, Problem, Record
 from regionenum.engine.questions import Decided, Referee
+from regionenum.engine.walk import group_kernel, tree_kernel
 from regionenum.engine.walk.question_kernel import (
     answer_about,
     ask,
@@ -53,6 +57,7 @@ from regionenum.engine.walk.state import (
     SURE_BELOW,
     make_questions,
 )
+from regionenum.errors import EngineError
 from regionenum.exact.predicates import Side
 from regionenum.network.units import MAXIMUM, Floats, Units
 from tests.exact_cones import Cone
@@ -412,6 +417,37 @@ def test_the_referee_is_right_about_candidates(seed: int, dim: int, n: int) -> N
                 assert value * least > 0 or not any(form(first, k))
 
 
+@pytest.mark.parametrize(
+    ("number", "side", "sure"),
+    [(0, Side.NEGATIVE, (True, False)), (1, Side.ZERO, (True, True)), (2, Side.POSITIVE, (False, True))],
+)
+def test_a_cell_without_a_sure_witness_is_given_one_with_any_answer(
+    number: int, side: Side, sure: tuple[bool, bool]
+) -> None:
+    rows = np.array([[1.0, 0.0], [0.0, 0.0], [1.0, 0.0]])
+    network = relu_chain((rows, np.array([-2.0, 0.0, 2.0])), (np.ones((1, 3)), np.zeros(1)))
+    referee = Referee(Problem.over(network, Box(-1.0, 1.0)))
+    nothing = Decided(0, np.full(3, -1, np.int8), np.full(3, -1, np.int16), np.zeros(3, np.bool_))
+    witness = np.array([0.25, -3.0])
+    answer = referee.cut(nothing, number, witness, False)
+    assert (answer.side, answer.sure) == (side, sure)
+    assert all(((0.0 < point) & (point < 1.0)).all() for point in answer.points[list(sure)])
+    answer = referee.cut(nothing, number, witness, True)
+    assert (answer.side, answer.sure) == (side, (False, False))
+
+
+@pytest.mark.parametrize("dim", [1, 2, 3])
+def test_points_of_the_whole_space_are_where_they_are_said_to_be(dim: int) -> None:
+    """Of z, the first coordinates are 2 z - 1 = y t, the last is t."""
+    network = relu_chain((np.eye(dim), np.full(dim, -3.0)), (np.ones((1, dim)), np.zeros(1)))
+    referee = Referee(Problem.over(network, WholeSpace()))
+    nothing = Decided(0, np.full(dim, -1, np.int8), np.full(dim, -1, np.int16), np.zeros(dim, np.bool_))
+    answer = referee.cut(nothing, 0, np.append(np.full(dim, 0.75), 0.5), False)
+    assert (answer.side, answer.sure) == (Side.CUTS, (True, True))
+    below, above = ((2.0 * z[:-1] - 1.0) / z[-1] for z in answer.points)
+    assert below[0] < 3.0 < above[0]
+
+
 # --- In the walk
 
 
@@ -454,6 +490,19 @@ def test_every_answer_is_counted() -> None:
     assert exact.counters.resolved == believed.counters.doubtful == 2
 
 
+def test_every_use_of_a_doubtful_certificate_is_a_doubt() -> None:
+    """x = y touches two quadrants about the middle; one of them goes on beyond 2 x - y = 0.55, which is cut off last.
+
+    There the certificate of that quadrant is used again.
+    """
+    normals = np.array([[2.0, -1.0], [1.0, 0.0], [0.0, 1.0], [1.0, -1.0]]) * FINE
+    bias = np.array([-0.55, -0.5, -0.5, 0.0]) * FINE
+    network = relu_chain((normals, bias), (np.ones((1, 4)), np.zeros(1)))
+    found = explore(CompiledEngine(), Problem.over(network, Box(0.0, 1.0)), exact=False)
+    assert found.counters.reused >= 1
+    assert found.counters.doubtful == 3
+
+
 def test_a_step_ends_however_much_is_asked() -> None:
     """Lines through one point of the square, which touch the parts that others make: hardly a test is without a question."""
     n = 10
@@ -469,6 +518,36 @@ def test_a_step_ends_however_much_is_asked() -> None:
     assert resolved > len(tests)
     # a cell that is tested goes on to its end
     assert max(tests) <= n + 3
+
+
+BREAKING = {
+    "cuts": (relu_chain(([[1.0, 0.0], [1.0, 1.0]], [0.0, -0.5]), (np.ones((1, 2)), np.zeros(1))), 4),
+    "maxima": (chain(([[1.0, 0.0], [0.0, 1.0], [-1.0, -1.0]], np.zeros(3), Units.maxima([[0, 1, 2]]))), 3),
+}
+
+
+@pytest.mark.skipif(not config.DISABLE_JIT, reason="kernels that are compiled cannot be replaced")
+@pytest.mark.parametrize("purposes", [(SCREEN,), (SPLIT, LEAF), (RESTRICT,)], ids=["first", "later", "winners"])
+@pytest.mark.parametrize("name", BREAKING)
+def test_tests_that_break_are_questions(name: str, purposes: tuple[int, ...], monkeypatch: pytest.MonkeyPatch) -> None:
+    """A search that does not end is given up only if nobody can be asked."""
+    network, count = BREAKING[name]
+    honest, n_broken = verbs.test, 0
+
+    def broken(cells: object, f: int, r: int, purpose: int) -> int:
+        nonlocal n_broken
+        n_broken += purpose in purposes
+        return BROKEN if purpose in purposes else honest(cells, f, r, purpose)
+
+    for kernel in (tree_kernel, group_kernel):
+        monkeypatch.setattr(kernel, "test", broken)
+    problem = Problem.over(network, Box(-1.0, 1.0))
+    found = explore(CompiledEngine(), problem)
+    assert found.regions == count
+    assert (found.counters.resolved > 0) == (n_broken > 0)
+    if n_broken:
+        with pytest.raises(EngineError, match="did not converge"):
+            explore(CompiledEngine(), problem, exact=False)
 
 
 def test_two_workers_give_the_same_answers() -> None:
