@@ -431,7 +431,7 @@ def test_a_cell_without_a_sure_witness_is_given_one_with_any_answer(
     witness = np.array([0.25, -3.0])
     answer = referee.cut(nothing, number, witness, False)
     assert (answer.side, answer.sure) == (side, sure)
-    assert all(((0.0 < point) & (point < 1.0)).all() for point in answer.points[list(sure)])
+    assert all(((point > 0.0) & (point < 1.0)).all() for point in answer.points[list(sure)])
     answer = referee.cut(nothing, number, witness, True)
     assert (answer.side, answer.sure) == (side, (False, False))
 
