@@ -55,6 +55,7 @@ from regionenum.engine.walk.state import (
     OF_A_ROW,
     SURE_ABOVE,
     SURE_BELOW,
+    Questions,
     make_questions,
 )
 from regionenum.errors import EngineError
@@ -520,9 +521,16 @@ def test_a_step_ends_however_much_is_asked() -> None:
     assert max(tests) <= n + 3
 
 
+LINES = np.array([[1.0, 0.0], [1.0, 1.0], [1.0, 0.0]]), np.array([0.0, -0.5, 0.5])
+"""x = 0, x + y = 1 / 2, x = -1 / 2: five regions of the square."""
+
 BREAKING = {
-    "cuts": (relu_chain(([[1.0, 0.0], [1.0, 1.0]], [0.0, -0.5]), (np.ones((1, 2)), np.zeros(1))), 4),
-    "maxima": (chain(([[1.0, 0.0], [0.0, 1.0], [-1.0, -1.0]], np.zeros(3), Units.maxima([[0, 1, 2]]))), 3),
+    "cuts": (relu_chain(LINES, (np.ones((1, 3)), np.zeros(1))), 5),
+    "cuts of two layers": (relu_chain(LINES, (np.ones((1, 3)), np.ones(1)), (np.ones((1, 1)), np.zeros(1))), 5),
+    "maxima": (
+        chain(([[-3.0, 0.0], [-1.0, 0.0], [0.0, 0.0]], np.array([-1.25, -0.25, 0.0]), Units.maxima([[0, 1, 2]]))),
+        3,
+    ),
 }
 
 
@@ -530,21 +538,34 @@ BREAKING = {
 @pytest.mark.parametrize("purposes", [(SCREEN,), (SPLIT, LEAF), (RESTRICT,)], ids=["first", "later", "winners"])
 @pytest.mark.parametrize("name", BREAKING)
 def test_tests_that_break_are_questions(name: str, purposes: tuple[int, ...], monkeypatch: pytest.MonkeyPatch) -> None:
-    """A search that does not end is given up only if nobody can be asked."""
+    """A search that does not end is given up only if nobody can be asked; every answer is counted, and may bring a witness."""
     network, count = BREAKING[name]
-    honest, n_broken = verbs.test, 0
+    honest, replaced, n_broken, outcomes = verbs.test, replace_witness, 0, list[int]()
 
     def broken(cells: object, f: int, r: int, purpose: int) -> int:
         nonlocal n_broken
         n_broken += purpose in purposes
         return BROKEN if purpose in purposes else honest(cells, f, r, purpose)
 
+    def noted(cells: object, f: int, questions: Questions, outcome: int) -> None:
+        if questions.answer[OF_A_ROW, CONTENT] != NO_ANSWER:
+            outcomes.append(outcome)
+        replaced(cells, f, questions, outcome)
+
     for kernel in (tree_kernel, group_kernel):
         monkeypatch.setattr(kernel, "test", broken)
+        monkeypatch.setattr(kernel, "replace_witness", noted)
     problem = Problem.over(network, Box(-1.0, 1.0))
     found = explore(CompiledEngine(), problem)
     assert found.regions == count
-    assert (found.counters.resolved > 0) == (n_broken > 0)
+    assert found.counters.resolved == n_broken
+    assert (n_broken > 0) == ((purposes == (RESTRICT,)) == (name == "maxima")) or purposes == (SCREEN,)
+    if purposes == (SCREEN,):
+        assert len(outcomes) == n_broken
+    elif n_broken:
+        # what cuts is carried out instead
+        assert 0 < len(outcomes) < n_broken
+        assert CUTS not in outcomes
     if n_broken:
         with pytest.raises(EngineError, match="did not converge"):
             explore(CompiledEngine(), problem, exact=False)
