@@ -172,6 +172,19 @@ def test_no_numbers_prove_what_is_false_of_a_cone(seed: int) -> None:
     event(f"claimed: {n_claimed > 0}")
 
 
+@pytest.mark.parametrize("upper", [0, 1])
+def test_the_upper_end_of_t_is_not_the_apex(upper: int) -> None:
+    """A row that is minus a constraint and minus t; at the upper end of t, what is 0 is 1 - t."""
+    basis, multipliers = np.array([[0.3, 0.1], [0.0, 1.0]]), np.array([0.7, 0.3])
+    third, scale = scaled(-multipliers @ basis)
+    first, by = scaled(basis[0])
+    rows = np.array([first, basis[1], third])
+    inverse = np.linalg.inv(rows[:2])
+    case = MadeUp(rows, np.zeros(3), inverse, multipliers * scale / [by, 1.0], np.array([0, upper]), True)
+    assert not case.reaches()
+    assert case.is_claimed() == (not upper)
+
+
 # --- Rows in a smaller span
 
 STRONG = np.array([0.4, 0.3, 0.0])

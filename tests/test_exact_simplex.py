@@ -263,6 +263,18 @@ def test_sides_keep_a_point_off_the_box() -> None:
         interior_point(Cone(2, [shut]))
 
 
+def test_blocks_of_a_cone() -> None:
+    """x between 1 / 2 and 1, and above 0 twice; at t = 4."""
+    sides = Sides(2, [(0, fmpz(1), fmpz(0)), (0, fmpz(2), fmpz(-1)), (0, fmpz(-1), fmpz(1))], [(0, 0, 0)] * 3)
+    middle = sides.middle
+    assert middle is not None
+    assert Fraction(int(middle[0]), int(middle[1])) == Fraction(3, 4)
+    assert sides.values(integers([3, 4])) == [3, 2, 1]
+    cone = Cone(2, [Forms([integers([1, 0])], [(1, 0, 0)]), sides])
+    assert cone.values(integers([3, 4])) == [3, 3, 2, 1]
+    assert [cone.contains(integers([x, 4])) for x in (1, 2, 3, 4, 5)] == [False, False, True, False, False]
+
+
 def test_primitive_rows_point_where_they_pointed() -> None:
     assert primitive(integers([-4, 6])) == [-2, 3]
     assert primitive(integers([0, 0])) == [0, 0]
