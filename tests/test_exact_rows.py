@@ -216,6 +216,8 @@ def test_a_polytope_has_the_inequalities_that_were_given() -> None:
         assert inside(exact, corner)
         assert not inside(exact, [corner[0] + hair, corner[1]])
         assert not inside(exact, [corner[0], corner[1] + hair])
+        # beyond the box, or the rows that are there in its place
+        assert not inside(exact, [Fraction(-8), Fraction(0)])
     assert inside(exact, [Fraction(-1), Fraction(-1)])
     assert not inside(exact, [Fraction(-1) - hair, Fraction(-1)])
 
