@@ -160,6 +160,13 @@ EXACT_MUTANTS: tuple[Mutant, ...] = (
         ("tests/test_inside.py::test_a_constraint_that_rounding_hides_is_not_fulfilled[underflows]",),
     ),
     Mutant(
+        "a polytope has no box",
+        "regionenum/exact/inside.py",
+        "                if polytope.within is not None:",
+        "                if polytope.within is None:",
+        ("tests/test_inside.py::test_an_input_beside_a_fixed_one",),
+    ),
+    Mutant(
         "an input beside a slice is in its box",
         "regionenum/exact/inside.py",
         "((room > error[:, None]) | ~moving)",
@@ -570,6 +577,13 @@ EXACT_MUTANTS: tuple[Mutant, ...] = (
         "regionenum/exact/domains.py",
         "row[:] = [-entry for entry in row]",
         "row[:] = list(row)",
+        ("tests/test_exact_rows.py::test_a_polytope_has_the_inequalities_that_were_given",),
+    ),
+    Mutant(
+        "an exact polytope has no box",
+        "regionenum/exact/domains.py",
+        "blocks, beside = (_far(chart.dim), sides, half_spaces), True",
+        "blocks, beside = (_far(chart.dim), half_spaces), False",
         ("tests/test_exact_rows.py::test_a_polytope_has_the_inequalities_that_were_given",),
     ),
     Mutant(
