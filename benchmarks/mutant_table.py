@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 from benchmarks.mutant import Mutant, in_steps, right, rows
+from benchmarks.mutants_of_answers import ANSWER_MUTANTS
+from benchmarks.mutants_of_certainty import CERTAINTY_MUTANTS
+from benchmarks.mutants_of_checkers import CHECKER_MUTANTS
 from benchmarks.mutants_of_dictionaries import DICTIONARY_MUTANTS
+from benchmarks.mutants_of_exact_rooms import EXACT_MUTANTS
 from benchmarks.mutants_of_questions import QUESTION_MUTANTS
 from benchmarks.mutants_of_walks import WALK_MUTANTS
 
@@ -151,4 +155,8 @@ MUTANTS: tuple[Mutant, ...] = (
     *DICTIONARY_MUTANTS,
     *WALK_MUTANTS,
     *QUESTION_MUTANTS,
+    *CERTAINTY_MUTANTS,
+    *ANSWER_MUTANTS,
+    *EXACT_MUTANTS,
+    *CHECKER_MUTANTS,
 )

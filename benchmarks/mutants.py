@@ -11,20 +11,35 @@ from __future__ import annotations
 import argparse
 import os
 import shutil
-import subprocess
 import sys
 import tempfile
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from enum import StrEnum
 from pathlib import Path
 
 from benchmarks.mutant import DoesNotApplyError, Mutant
 from benchmarks.mutant_table import MUTANTS
+from benchmarks.warm_pytest import WarmPytest
 
 ROOT = Path(__file__).resolve().parent.parent
 NOT_COPIED = shutil.ignore_patterns(".git", ".venv*", "__pycache__", ".*_cache", ".hypothesis", "*.egg-info", "runs")
+
+ARGUMENTS = (
+    "-x",
+    "-q",
+    "-p",
+    "no:cacheprovider",
+    "--hypothesis-seed=0",
+    # NumPy warns of overflows, which compiled kernels and their bounds are made for
+    "-W",
+    "ignore::RuntimeWarning",
+    # of packages that are there before pytest is
+    "-W",
+    "ignore::pytest.PytestAssertRewriteWarning",
+)
+"""Arguments of pytest, before the tests."""
 
 PASSED, FAILED = 0, 1
 """Exit codes of pytest; all others mean that it did not get so far."""
@@ -58,8 +73,7 @@ def main(argv: list[str] | None = None) -> int:
 def judge_all(mutants: list[Mutant], seconds: float) -> int:
     """Print the fate of every mutant; the exit code."""
     n_killed = 0
-    with tempfile.TemporaryDirectory() as folder:
-        nursery = Nursery(Path(folder), seconds)
+    with tempfile.TemporaryDirectory() as folder, closing(Nursery(Path(folder), seconds)) as nursery:
         for mutant in mutants:
             start = time.perf_counter()
             fate, why = nursery.fate(mutant)
@@ -77,6 +91,19 @@ class Nursery:
         self._root = folder / "tree"
         shutil.copytree(ROOT, self._root, ignore=NOT_COPIED)
         self._healthy: dict[tuple[str, ...], tuple[int | None, str]] = {}
+        environment = {
+            "PYTHONPATH": str(self._root),
+            "PYTHONDONTWRITEBYTECODE": "1",
+            "NUMBA_DISABLE_JIT": "1",
+            "HYPOTHESIS_STORAGE_DIRECTORY": str(self._folder / "hypothesis"),
+            # of the terminal: names of tests are not cut off
+            "COLUMNS": "500",
+        }
+        self._pytest = WarmPytest(self._root, os.environ | environment)
+
+    def close(self) -> None:
+        """End the process in which tests run."""
+        self._pytest.close()
 
     def fate(self, mutant: Mutant) -> tuple[Fate, str]:
         """What becomes of a mutant, and the reason: the first failed test, or pytest's last line."""
@@ -106,37 +133,16 @@ class Nursery:
 
     def _tested(self, mutant: Mutant) -> tuple[int | None, str]:
         """Exit code of pytest (None: too long) and the line that says most."""
-        environment = os.environ | {
-            "PYTHONPATH": str(self._root),
-            "PYTHONDONTWRITEBYTECODE": "1",
-            "NUMBA_DISABLE_JIT": "1",
-            "HYPOTHESIS_STORAGE_DIRECTORY": str(self._folder / "hypothesis"),
-        }
-        command = [
-            sys.executable,
-            "-m",
-            "pytest",
-            "-x",
-            "-q",
-            "-p",
-            "no:cacheprovider",
-            "--hypothesis-seed=0",
-            # NumPy warns of overflows, which compiled kernels and their bounds are made for
-            "-W",
-            "ignore::RuntimeWarning",
-            *mutant.tests,
-        ]
+        output = self._folder / "output.txt"
         try:
-            done = subprocess.run(
-                command, cwd=self._root, env=environment, capture_output=True, text=True, timeout=self._seconds
-            )
-        except subprocess.TimeoutExpired:
-            return None, f"took longer than {self._seconds:g} s"
+            code = self._pytest.run([*ARGUMENTS, *mutant.tests], output, self._seconds)
         finally:
             shutil.rmtree(self._folder / "hypothesis", ignore_errors=True)
-        lines = (done.stdout + done.stderr).strip().splitlines() or [""]
+        if code is None:
+            return None, f"took longer than {self._seconds:g} s"
+        lines = output.read_text().strip().splitlines() or [""]
         failed = [line for line in lines if line.startswith("FAILED")]
-        return done.returncode, failed[0] if failed else lines[-1]
+        return code, failed[0] if failed else lines[-1]
 
 
 def _options(argv: list[str] | None) -> argparse.Namespace:

@@ -180,13 +180,6 @@ DICTIONARY_MUTANTS: tuple[Mutant, ...] = (
         APEX,
     ),
     Mutant(
-        "multipliers that were left out prove at the apex",
-        f"{DICTIONARY}/proof_kernel.py",
-        "    if least <= max(COST_TOL, 2.0 * residual):",
-        "    if least <= 2.0 * residual:",
-        APEX,
-    ),
-    Mutant(
         "the inverse at the apex is checked in other coordinates",
         f"{DICTIONARY}/proof_kernel.py",
         "                e[q] += factor * lines[variable - dim, q] * (0.5 if q < dim - 1 else 1.0)",

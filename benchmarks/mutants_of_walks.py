@@ -11,6 +11,7 @@ COPY = (f"{GROUPS}test_a_row_that_is_rounded_is_its_own_copy",)
 LEADER = (f"{GROUPS}test_a_leader_by_rounding_alone_loses",)
 LOSERS = (f"{GROUPS}test_losers_are_compared_with_the_leader_only",)
 HANDED_ON = ("tests/test_layer_kernels.py::test_errors_of_a_layer_are_handed_on_to_the_next",)
+CERTIFIED = ("tests/test_walk_kernels.py::test_a_certificate_answers_where_its_cuts_are_on_the_same_sides",)
 FORGET = ("tests/test_walk_kernels.py::test_certificates_of_a_layer_forget_the_sides_of_the_one_before",)
 
 ANOTHER = ("tests/test_rank_kernels.py::test_an_order_of_rows_proves_nothing_within_their_bounds",)
@@ -136,7 +137,7 @@ WALK_MUTANTS: tuple[Mutant, ...] = (
         f"{WALK}/rank_kernel.py",
         "    ranks.length[layer] = 0\n",
         "    ranks.length[layer] += 0\n",
-        ("tests/test_subtrees.py::test_hard_networks_are_right[integers]",),
+        ("tests/test_rank_kernels.py::test_units_are_ordered_by_when_they_are_decided",),
     ),
     Mutant(
         "likely answers are certain",
@@ -186,7 +187,7 @@ WALK_MUTANTS: tuple[Mutant, ...] = (
         f"{WALK}/certificate_kernel.py",
         "if entry[PLUS] & ~plus == 0 and entry[MINUS] & ~minus == 0:",
         "if entry[PLUS] & ~plus == 0:",
-        near("A7 band at the apex: four lines in the plane, whole space, 13 > 11"),
+        CERTIFIED,
     ),
     Mutant(
         "a certificate holds whatever is positive",

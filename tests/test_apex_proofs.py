@@ -13,9 +13,10 @@ from dataclasses import dataclass
 from fractions import Fraction
 
 import numpy as np
+import pytest
 from hypothesis import HealthCheck, Phase, event, given, settings
 
-from regionenum.engine.cells import begin
+from regionenum.engine.cells import begin, relate
 from regionenum.engine.dictionary import verbs  # noqa: F401  (registers them)
 from regionenum.engine.dictionary.layout import (
     COL_FLIP,
@@ -27,6 +28,7 @@ from regionenum.engine.dictionary.layout import (
     ROW_FLIP,
     ROW_VAR,
     SIZE,
+    SPAN,
     make_cells,
 )
 from regionenum.engine.dictionary.proof_kernel import does_not_reach, scaled_line
@@ -81,7 +83,8 @@ class MadeUp:
             return None
         inverse = np.linalg.inv(basis)
         longest, edge = np.unravel_index(np.abs(inverse).argmax(), inverse.shape)
-        told = rng.choice([1.0, 1.0 + rng.random(), 10.0 ** rng.uniform(-14.0, -11.0)], DIM)
+        small = 10.0 ** rng.choice([rng.uniform(-14.0, -11.0), rng.uniform(-8.5, -1.0)], DIM)
+        told = np.where(rng.random(DIM) < 0.5, small, rng.choice([1.0, 1.0 + rng.random()], DIM))
         can_be = told.min() / abs(inverse[longest, edge])
         multipliers = told.copy()
         if rng.random() < 0.3:
@@ -167,3 +170,88 @@ def test_no_numbers_prove_what_is_false_of_a_cone(seed: int) -> None:
             n_claimed += 1
             assert not case.reaches(), case
     event(f"claimed: {n_claimed > 0}")
+
+
+@pytest.mark.parametrize("upper", [0, 1])
+def test_the_upper_end_of_t_is_not_the_apex(upper: int) -> None:
+    """A row that is minus a constraint and minus t; at the upper end of t, what is 0 is 1 - t."""
+    basis, multipliers = np.array([[0.3, 0.1], [0.0, 1.0]]), np.array([0.7, 0.3])
+    third, scale = scaled(-multipliers @ basis)
+    first, by = scaled(basis[0])
+    rows = np.array([first, basis[1], third])
+    inverse = np.linalg.inv(rows[:2])
+    case = MadeUp(rows, np.zeros(3), inverse, multipliers * scale / [by, 1.0], np.array([0, upper]), True)
+    assert not case.reaches()
+    assert case.is_claimed() == (not upper)
+
+
+# --- Rows in a smaller span
+
+STRONG = np.array([0.4, 0.3, 0.0])
+"""Multipliers of the constraints of `touches_in_span`."""
+
+
+def touches_in_span(level: int, levels: tuple[int, int], passed: tuple[int, int], span: int, rest: float = 0.0) -> bool:
+    """Whether a row of a cone over the plane is proved not to reach into it: minus two of its three constraints, and a rest.
+
+    level, levels : what the cells are told of the row, and of the two; span : of the dimension of the level's rows.
+    """
+    basis = np.array([[0.7, 0.1, 0.3], [-0.2, 0.9, 0.1], [0.3, -0.4, 1.0]]) / 1.1
+    row = -STRONG @ basis
+    row[2] += rest
+    cells = make_cells(1, 3, 8, 6, 4, 3)
+    begin(cells, 0, 1)
+    table, label = cells.tables[0], cells.labels[0]
+    for k, (a, b, c) in enumerate([*basis, row]):
+        scaled_line(cells.lines[k], -a - b, np.array([2.0 * a, 2.0 * b, c]), 0.0)
+    scale = cells.lines[3, 0] / (2.0 * row[0])
+    relate(cells, 3, level, 0)
+    for k in range(2):
+        relate(cells, k, levels[k], passed[k])
+    cells.work[SPAN + level] = span
+    sizes = np.array([cells.lines[k, 0] / (2.0 * basis[k, 0]) for k in range(3)])
+    inverse = np.linalg.inv(basis * sizes[:, None])
+    label[SIZE, N_BASIC], label[SIZE, N_ROWS] = 3, 4
+    label[COL_VAR, :3], label[COL_FLIP, :3] = (3, 4, 5), 0
+    label[ROW_VAR, :4], label[ROW_FLIP, :4] = (0, 1, 2, 6), 0
+    label[PLACE, :3] = 0, 1, 2
+    table[COLUMN : COLUMN + 3, :3] = (inverse / np.array([2.0, 2.0, 1.0])[:, None]).T
+    table[COLUMN : COLUMN + 3, 3] = -STRONG * scale / sizes
+    return bool(does_not_reach(table, label, cells.lines, cells.work, 3, 1.0))
+
+
+def test_rows_of_a_smaller_span_need_as_many_constraints_as_it_has_dimensions() -> None:
+    """Of the row's own layer, or of the one before if their units pass them on; what is left of the row is in the span too."""
+    for levels, passed in (((1, 1), (0, 0)), ((1, 0), (0, 1)), ((0, 0), (1, 1))):
+        for rest in (0.0, 2.0**-45):
+            assert touches_in_span(1, levels, passed, 2, rest)
+
+
+@pytest.mark.parametrize(
+    ("level", "levels", "passed", "span"),
+    [
+        (1, (1, 1), (0, 0), 3),
+        (1, (1, 1), (0, 0), 1),
+        (1, (1, 0), (0, 0), 2),
+        (1, (0, 1), (0, 0), 2),
+        (2, (2, 0), (0, 1), 2),
+        (1, (1, 2), (0, 1), 2),
+        (1, (1, -1), (0, 1), 2),
+        (-1, (-1, -1), (1, 1), 2),
+    ],
+    ids=[
+        "larger span",
+        "smaller span",
+        "not passed on",
+        "the first not passed on",
+        "two layers before",
+        "a layer after",
+        "of no layer",
+        "the row of no layer",
+    ],
+)
+def test_constraints_of_another_span_prove_nothing(
+    level: int, levels: tuple[int, int], passed: tuple[int, int], span: int
+) -> None:
+    """What is left of the row, or by rounding can be, may be positive where both constraints are 0 and the third is not."""
+    assert not touches_in_span(level, levels, passed, span, 2.0**-45)

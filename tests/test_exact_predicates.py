@@ -128,6 +128,13 @@ def test_a_sliver(k: int) -> None:
     assert ask(Cone.of(rows), row_of(2**k, -(2**k) - 1, 0)).side == Side.NEGATIVE
 
 
+def test_the_border_of_a_cone_is_outside() -> None:
+    cone = Cone.of(SQUARE)
+    assert cone.contains(row_of(1, 1, 2))
+    for border in (row_of(0, 1, 2), row_of(1, 2, 2), row_of(0, 0, 0)):
+        assert not cone.contains(border)
+
+
 def test_an_empty_cell_is_found_out_in_spite_of_the_hint() -> None:
     rows = [*SQUARE, [2**60, 2**60, -(2**61)]]
     with pytest.raises(EmptyConeError) as caught:

@@ -12,11 +12,11 @@ from hypothesis import strategies as st
 from regionenum.domain import Box, Domain, Polytope, Slice, WholeSpace
 from regionenum.engine.interface import Problem
 from regionenum.exact.domains import ExactDomain
-from regionenum.exact.dyadic import Dyadic, Row, dot
+from regionenum.exact.dyadic import Dyadic, Row, dot, primitive
 from regionenum.exact.predicates import Side, interior, side
 from regionenum.exact.rows import OPEN, PulledBack
 from regionenum.network.layers import Layer, Network
-from regionenum.network.units import IDENTITY, MAXIMUM, RELU, Units, leaky_relu
+from regionenum.network.units import IDENTITY, MAXIMUM, RELU, PiecewiseLinear, Units, leaky_relu
 from tests.exact_forms import Example, as_json, exact_form, read_examples
 from tests.exact_oracle import Truth, enumerate_exactly
 from tests.exact_walk import ExactWalk
@@ -134,6 +134,30 @@ def test_rows_against_fractions(sparse: bool, seed: int) -> None:
     assert (value > 0) - (value < 0) == (a > b) - (a < b)
 
 
+@pytest.mark.parametrize(
+    ("weight", "bias", "value", "form"),
+    [(1.0, 1.0, 0.25, [4, 3]), (1.0, 0.0, 0.25, [4, -1]), (0.5, 0.25, 2.0, [2, -7]), (3.0, 1.0, 4.0, [1, -1])],
+)
+def test_breakpoints_of_any_size(weight: float, bias: float, value: float, form: list[int]) -> None:
+    """Finer than the row, coarser, and as fine as it is."""
+    step = PiecewiseLinear((value,), (0.0, 1.0), (value, 0.0))
+    network = Network((Layer("0", np.array([[weight]]), np.array([bias]), Units.pointwise(step, 1)),), (1,))
+    pulled, (sides, winners) = PulledBack(network, exact_domain(Box(0.0, 1.0), network)), decisions(network, [[0]])
+    assert pulled.cut(0, 0, sides, winners) == form
+    assert [primitive(row) for row in pulled.cuts(0, sides, winners)] == [form]
+
+
+def test_winners_beside_slopes_that_are_fractions() -> None:
+    units = Units((leaky_relu(0.25),), np.array([0, MAXIMUM]), np.array([0, 1, 3]), np.array([0, 1, 2]))
+    network = Network((Layer("0", np.array([[1.0], [3.0], [-1.0]]), np.zeros(3), units),), (1,))
+    exact = exact_domain(Box(-1.0, 1.0), network)
+    for y, pieces in ((0.25, [0, 1]), (0.75, [1, 0])):
+        point = exact.point(np.array([y]))
+        ((_, found, outputs),) = forward(network, at(exact.inputs, point))
+        assert found == pieces
+        assert at(PulledBack(network, exact).outputs(0, *decisions(network, [pieces])), point) == outputs
+
+
 def test_open_decisions_are_refused() -> None:
     network = some_network(np.random.default_rng(0), 2, False)
     pulled = PulledBack(network, exact_domain(Box(0.0, 1.0), network))
@@ -216,6 +240,8 @@ def test_a_polytope_has_the_inequalities_that_were_given() -> None:
         assert inside(exact, corner)
         assert not inside(exact, [corner[0] + hair, corner[1]])
         assert not inside(exact, [corner[0], corner[1] + hair])
+        # beyond the box, or the rows that are there in its place
+        assert not inside(exact, [Fraction(-8), Fraction(0)])
     assert inside(exact, [Fraction(-1), Fraction(-1)])
     assert not inside(exact, [Fraction(-1) - hair, Fraction(-1)])
 

@@ -243,6 +243,9 @@ def test_a_combination_that_is_none_proves_nothing() -> None:
     for bad, divisor in (({0: 2}, 1), ({0: 2, 1: 4}, 1), ({0: 2, 1: 3}, 2), ({0: -2, 1: -3}, -1), ({0: 2, 2: 3}, 1)):
         assert not Combination({i: fmpz(v) for i, v in bad.items()}, fmpz(divisor)).proves(cone, target)
     assert not Combination({0: fmpz(2), 1: fmpz(-3)}, fmpz(1)).proves(cone, integers([2, -3]))
+    # nor does a multiple of its negative, or none of it
+    assert not Combination(good, fmpz(-1)).proves(cone, integers([-2, -3]))
+    assert not Combination({}, fmpz(0)).proves(cone, integers([-2, -3]))
 
 
 def test_sides_keep_a_point_off_the_box() -> None:
@@ -258,6 +261,18 @@ def test_sides_keep_a_point_off_the_box() -> None:
     assert shut.middle is None
     with pytest.raises(EmptyConeError):
         interior_point(Cone(2, [shut]))
+
+
+def test_blocks_of_a_cone() -> None:
+    """x between 1 / 2 and 1, and above 0 twice; at t = 4."""
+    sides = Sides(2, [(0, fmpz(1), fmpz(0)), (0, fmpz(2), fmpz(-1)), (0, fmpz(-1), fmpz(1))], [(0, 0, 0)] * 3)
+    middle = sides.middle
+    assert middle is not None
+    assert Fraction(int(middle[0]), int(middle[1])) == Fraction(3, 4)
+    assert sides.values(integers([3, 4])) == [3, 2, 1]
+    cone = Cone(2, [Forms([integers([1, 0])], [(1, 0, 0)]), sides])
+    assert cone.values(integers([3, 4])) == [3, 3, 2, 1]
+    assert [cone.contains(integers([x, 4])) for x in (1, 2, 3, 4, 5)] == [False, False, True, False, False]
 
 
 def test_primitive_rows_point_where_they_pointed() -> None:

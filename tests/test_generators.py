@@ -69,3 +69,15 @@ def test_the_two_parts_of_a_square():
     assert len(square.part([1, -1, 0], 1).rays) == len(square.part([1, -1, 0], -1).rays) == 3
     assert square.signs([[1, 0, 2], [1, 0, 1], [-1, 0, -1], [1, 0, 0], [0, 0, 1]]) == [1, 1, -1, None, 1]
     assert square.part([1, 0, -1], 1) is None
+
+
+@pytest.mark.parametrize("bottoms", [1, 2], ids=["once", "twice"])
+def test_rays_of_a_pyramid(bottoms):
+    """Cut through its top. If the bottom is there twice, opposite corners are on as many forms as neighbours are."""
+    pyramid = built([[1, 0, -1, 1], [-1, 0, -1, 1], [0, 1, -1, 1], [0, -1, -1, 1], *([[0, 0, 1, 0]] * bottoms)])
+    assert len(pyramid.rays) == 5
+    for form in ([1, 2, 0, 0], [1, 1, 0, 0], [1, 0, 0, 0]):
+        for sign in (1, -1):
+            half = pyramid.part(form, sign)
+            assert len(half.rays) == (4 if form == [1, 1, 0, 0] else 5)
+            assert half.signs([form]) == [sign]

@@ -196,6 +196,22 @@ def test_rows_that_could_overflow_are_hopeless():
     assert images.error_linear[at] >= HOPELESS
 
 
+def test_what_overflowed_has_no_bound_in_the_next_layer():
+    """Nor anything that is made of a unit with it, though its weight be 0: infinity times 0 is no bound."""
+    network = relu_chain(
+        (np.array([[1e308], [1.0]]), np.zeros(2)),
+        (np.array([[0.0, 1.0], [1.0, 1.0]]), np.zeros(2)),
+        (np.ones((1, 2)), [0]),
+    )
+    tables, images, _ = prepare(network, Box(-1e10, 1e10))
+    images.piece[:] = images.cut_side[:] = 1
+    pull_back(tables, images, 1)
+    at = tables.at[1, ROW]
+    assert not np.isnan(images.error_one).any()
+    assert not np.isnan(images.error_linear).any()
+    assert (images.error_linear[at : at + 2] >= HOPELESS).all()
+
+
 def test_what_underflows_has_a_bound_that_is_not_zero():
     network = relu_chain(
         (np.array([[1e-200]]), np.zeros(1)), (np.array([[3e-200]]), np.zeros(1)), (np.ones((1, 1)), np.zeros(1))
@@ -288,6 +304,23 @@ def test_sign_on_the_unit_cube(constant, normal, errors, sign):
 def test_sign_in_the_whole_space(constant, normal, errors, sign):
     """One input: z = ((y' + 1) / 2, t), and t is the last coordinate, line 2."""
     assert sign_on_cube(2, constant, np.array(normal), errors[0], errors[1], 0) == sign
+
+
+@pytest.mark.parametrize(
+    ("constant", "normal", "errors", "sign"),
+    [
+        (0.0, [1.0, 0.0], (0.0, 0.0), ALWAYS_ABOVE),
+        (-2.0, [1.0, 1.0], (0.0, 0.0), ALWAYS_BELOW),
+        (1.0, [-1.0, 0.0], (0.0, 0.0), ALWAYS_ABOVE),
+        (0.0, [1.0, -1.0], (0.0, 0.0), STEEP),
+        # a constraint of the domain, which may be rounded
+        (0.0, [1.0, 0.0], (0.0, 2.0**-50), STEEP),
+        (-2.0, [1.0, 1.0], (2.0**-50, 0.0), STEEP),
+    ],
+)
+def test_sign_of_a_row_of_a_layer_that_is_not_rounded(constant, normal, errors, sign):
+    """It may touch the cube."""
+    assert sign_on_cube(0, constant, np.array(normal), errors[0], errors[1], 1) == sign
 
 
 @given(seed=seeds, dim=st.integers(1, 5))

@@ -139,6 +139,23 @@ def test_no_doubt_arises_while_a_cell_is_rebuilt(name, exact):
     assert not batch.counters.resolved
 
 
+@each_mode
+@pytest.mark.parametrize(
+    ("row", "bias"),
+    [([-(2.0**900)], 2.0**-1074), ([-(2.0**900), 2.0**-1074], 0.0), ([-(2.0**900), 2.0**-1070], 0.0)],
+    ids=["constant", "slope", "error"],
+)
+def test_what_vanishes_beside_a_huge_slope_is_not_taken_for_0(row, bias, exact):
+    """A row that is positive in next to nothing of the unit cube, and was said to be nowhere, by numbers that do not round."""
+    network = relu_chain((np.array([row]), np.array([bias])), (np.ones((1, 1)), np.zeros(1)))
+    upper = np.ones(len(row))
+    if bias == 0.0 and row[1] > 2.0**-1074:
+        # the slope underflows already as the row is made
+        upper[1] = 2.0**-20
+    result = found(network, Box(0.0, upper), exact)
+    assert result.regions == 2 or (not exact and result.counters.doubtful)
+
+
 def tents(n, copies):
     """A maximum over n tangents of a parabola, each so many times, in any order; each is largest somewhere in (-1, 1)."""
     at = (np.arange(n) + 0.5) * 2.0 / n - 1.0

@@ -1,9 +1,9 @@
 """The runner of mutants, on a repository of one line."""
 
+import os
 import subprocess
 import sys
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -11,6 +11,7 @@ from benchmarks import mutants
 from benchmarks.mutant import Mutant
 from benchmarks.mutant_table import MUTANTS
 from benchmarks.mutants import ROOT
+from benchmarks.warm_pytest import WarmPytest
 
 LINE = "def double(x):\n    return x + x\n"
 TEST = "from line import double\n\ndef test():\n    assert double(3) == 6\n"
@@ -59,19 +60,23 @@ def test_fates(
     """By the exit codes of pytest on the copy and on the mutant; None: it took too long. Kernels are not compiled."""
     seen: list[str] = []
 
-    def run(
-        command: list[str], cwd: Path, timeout: float, env: dict[str, str], **_: Any
-    ) -> subprocess.CompletedProcess[str]:
-        assert env["NUMBA_DISABLE_JIT"] == "1"
-        code = codes[len(seen)]
-        seen.append((cwd / "line.py").read_text())
-        if code is None:
-            raise subprocess.TimeoutExpired(command, timeout)
-        return subprocess.CompletedProcess(command, code, "a line\nthe last line\n", "")
+    class Told:
+        def __init__(self, folder: Path, environment: dict[str, str]) -> None:
+            assert environment["NUMBA_DISABLE_JIT"] == "1"
+            self._folder = folder
 
-    monkeypatch.setattr(subprocess, "run", run)
+        def run(self, arguments: list[str], output: Path, seconds: float) -> int | None:
+            assert (arguments[-1], seconds) == ("test_line.py", 5.0)
+            output.write_text("a line\nthe last line\n")
+            seen.append((self._folder / "line.py").read_text())
+            return codes[len(seen) - 1]
+
+        def close(self) -> None:
+            seen.append("closed")
+
+    monkeypatch.setattr(mutants, "WarmPytest", Told)
     assert mutants.judge_all([mutant("x + x", "x * x")], 5.0) == (fate != "killed")
-    assert seen == [LINE, LINE.replace("x + x", "x * x")][: len(codes)]
+    assert seen == [*[LINE, LINE.replace("x + x", "x * x")][: len(codes)], "closed"]
     out = capsys.readouterr().out
     assert out.startswith(f"{fate}  a wrong line (")
     assert ("took longer than 5 s" if codes[-1] is None else "the last line") in out
@@ -94,6 +99,19 @@ def test_mutants_that_do_not_apply(
     out = capsys.readouterr().out
     assert out.startswith("DOES NOT APPLY  a wrong line (")
     assert why in out
+
+
+def test_a_run_that_takes_too_long_is_ended(tmp_path: Path) -> None:
+    """And the next one sees the files as they are then."""
+    warm, output = WarmPytest(tmp_path, dict(os.environ)), tmp_path / "output.txt"
+    arguments = ["-q", "-p", "no:cacheprovider", "-W", "ignore::pytest.PytestAssertRewriteWarning", "test_it.py"]
+    (tmp_path / "test_it.py").write_text("import signal\n\ndef test():\n    signal.pause()\n")
+    assert warm.run(arguments, output, 0.0) is None
+    for condition, code in ((True, 0), (False, 1)):
+        (tmp_path / "test_it.py").write_text(f"def test():\n    assert {condition}, 'so it is'\n")
+        assert warm.run(arguments, output, 600.0) == code
+        assert ("so it is" in output.read_text()) != condition
+    warm.close()
 
 
 def test_every_mutant_applies() -> None:

@@ -12,7 +12,7 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from regionenum.engine.cells import CUTS, NEGATIVE, POSITIVE, SCREEN, SPLIT, begin, copy, drop
+from regionenum.engine.cells import CUTS, DOUBTFUL, NEGATIVE, POSITIVE, SCREEN, SPLIT, begin, copy, drop, place
 from regionenum.engine.cells import add as add_row
 from regionenum.engine.cells import split as split_cell
 from regionenum.engine.cells import test as probe
@@ -124,6 +124,15 @@ def test_a_point_that_is_proved_inside_is_inside(seed, dim, n, depth):
         table[OTHER_AT, :dim] = witness
         table[OTHER_AT, 0] = outside
         assert not is_inside(table, label, lines, OTHER_AT)
+
+
+def test_a_witness_leaves_a_hyperplane_by_more_than_its_bound():
+    """z > 0.9 is known up to 0.2: at no point of the cell it is certain, though far from it the opposite is."""
+    cells = make_cells(1, 1, 16, 8, 4)
+    begin(cells, 0, 0)
+    place(cells, 0, np.array([0.9]))
+    r = add_row(cells, 0, 0, -0.9, np.ones(1), 0.2)
+    assert probe(cells, 0, r, SPLIT) == DOUBTFUL
 
 
 def touching(cell, normal, beyond):

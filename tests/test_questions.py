@@ -12,17 +12,20 @@ import numpy as np
 import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
+from numba import config
 
 import regionenum as rn
-from regionenum.domain import Box
+from regionenum.domain import Box, WholeSpace
 from regionenum.engine import cells as verbs
 from regionenum.engine.cells import (
     BROKEN,
     CUTS,
     DOUBTFUL,
+    LEAF,
     NEGATIVE,
     POSITIVE,
     RESTRICT,
+    SCREEN,
     SPLIT,
     ZERO,
 )
@@ -33,6 +36,7 @@ from regionenum.engine.dictionary.cut_kernel import rebuild
 from regionenum.engine.dictionary.layout import make_cells
 from regionenum.engine.interface import Options, Problem, Record
 from regionenum.engine.questions import Decided, Referee
+from regionenum.engine.walk import group_kernel, tree_kernel
 from regionenum.engine.walk.question_kernel import (
     answer_about,
     ask,
@@ -51,8 +55,10 @@ from regionenum.engine.walk.state import (
     OF_A_ROW,
     SURE_ABOVE,
     SURE_BELOW,
+    Questions,
     make_questions,
 )
+from regionenum.errors import EngineError
 from regionenum.exact.predicates import Side
 from regionenum.network.units import MAXIMUM, Floats, Units
 from tests.exact_cones import Cone
@@ -406,6 +412,37 @@ def test_the_referee_is_right_about_candidates(seed: int, dim: int, n: int) -> N
                 assert value * least > 0 or not any(form(first, k))
 
 
+@pytest.mark.parametrize(
+    ("number", "side", "sure"),
+    [(0, Side.NEGATIVE, (True, False)), (1, Side.ZERO, (True, True)), (2, Side.POSITIVE, (False, True))],
+)
+def test_a_cell_without_a_sure_witness_is_given_one_with_any_answer(
+    number: int, side: Side, sure: tuple[bool, bool]
+) -> None:
+    rows = np.array([[1.0, 0.0], [0.0, 0.0], [1.0, 0.0]])
+    network = relu_chain((rows, np.array([-2.0, 0.0, 2.0])), (np.ones((1, 3)), np.zeros(1)))
+    referee = Referee(Problem.over(network, Box(-1.0, 1.0)))
+    nothing = Decided(0, np.full(3, -1, np.int8), np.full(3, -1, np.int16), np.zeros(3, np.bool_))
+    witness = np.array([0.25, -3.0])
+    answer = referee.cut(nothing, number, witness, False)
+    assert (answer.side, answer.sure) == (side, sure)
+    assert all(((point > 0.0) & (point < 1.0)).all() for point in answer.points[list(sure)])
+    answer = referee.cut(nothing, number, witness, True)
+    assert (answer.side, answer.sure) == (side, (False, False))
+
+
+@pytest.mark.parametrize("dim", [1, 2, 3])
+def test_points_of_the_whole_space_are_where_they_are_said_to_be(dim: int) -> None:
+    """Of z, the first coordinates are 2 z - 1 = y t, the last is t."""
+    network = relu_chain((np.eye(dim), np.full(dim, -3.0)), (np.ones((1, dim)), np.zeros(1)))
+    referee = Referee(Problem.over(network, WholeSpace()))
+    nothing = Decided(0, np.full(dim, -1, np.int8), np.full(dim, -1, np.int16), np.zeros(dim, np.bool_))
+    answer = referee.cut(nothing, 0, np.append(np.full(dim, 0.75), 0.5), False)
+    assert (answer.side, answer.sure) == (Side.CUTS, (True, True))
+    below, above = ((2.0 * z[:-1] - 1.0) / z[-1] for z in answer.points)
+    assert below[0] < 3.0 < above[0]
+
+
 # --- In the walk
 
 
@@ -462,6 +499,19 @@ def test_an_answer_is_asked_for_once_wherever_it_follows() -> None:
     assert 2 <= found.counters.resolved < 28
 
 
+def test_every_use_of_a_doubtful_certificate_is_a_doubt() -> None:
+    """x = y touches two quadrants about the middle; one of them goes on beyond 2 x - y = 0.55, which is cut off last.
+
+    There the certificate of that quadrant is used again.
+    """
+    normals = np.array([[2.0, -1.0], [1.0, 0.0], [0.0, 1.0], [1.0, -1.0]]) * FINE
+    bias = np.array([-0.55, -0.5, -0.5, 0.0]) * FINE
+    network = relu_chain((normals, bias), (np.ones((1, 4)), np.zeros(1)))
+    found = explore(CompiledEngine(), Problem.over(network, Box(0.0, 1.0)), exact=False)
+    assert found.counters.reused >= 1
+    assert found.counters.doubtful == 3
+
+
 def test_a_step_ends_however_much_is_asked() -> None:
     """Lines through one point of the square, which touch the parts that others make: hardly a test is without a question."""
     n = 10
@@ -477,6 +527,56 @@ def test_a_step_ends_however_much_is_asked() -> None:
     assert resolved > len(tests)
     # a cell that is tested goes on to its end
     assert max(tests) <= n + 3
+
+
+LINES = np.array([[1.0, 0.0], [1.0, 1.0], [1.0, 0.0]]), np.array([0.0, -0.5, 0.5])
+"""x = 0, x + y = 1 / 2, x = -1 / 2: five regions of the square."""
+
+BREAKING = {
+    "cuts": (relu_chain(LINES, (np.ones((1, 3)), np.zeros(1))), 5),
+    "cuts of two layers": (relu_chain(LINES, (np.ones((1, 3)), np.ones(1)), (np.ones((1, 1)), np.zeros(1))), 5),
+    "maxima": (
+        chain(([[-3.0, 0.0], [-1.0, 0.0], [0.0, 0.0]], np.array([-1.25, -0.25, 0.0]), Units.maxima([[0, 1, 2]]))),
+        3,
+    ),
+}
+
+
+@pytest.mark.skipif(not config.DISABLE_JIT, reason="kernels that are compiled cannot be replaced")
+@pytest.mark.parametrize("purposes", [(SCREEN,), (SPLIT, LEAF), (RESTRICT,)], ids=["first", "later", "winners"])
+@pytest.mark.parametrize("name", BREAKING)
+def test_tests_that_break_are_questions(name: str, purposes: tuple[int, ...], monkeypatch: pytest.MonkeyPatch) -> None:
+    """A search that does not end is given up only if nobody can be asked; every answer is counted, and may bring a witness."""
+    network, count = BREAKING[name]
+    honest, replaced, n_broken, outcomes = verbs.test, replace_witness, 0, list[int]()
+
+    def broken(cells: object, f: int, r: int, purpose: int) -> int:
+        nonlocal n_broken
+        n_broken += purpose in purposes
+        return BROKEN if purpose in purposes else honest(cells, f, r, purpose)
+
+    def noted(cells: object, f: int, questions: Questions, outcome: int) -> None:
+        if questions.answer[OF_A_ROW, CONTENT] != NO_ANSWER:
+            outcomes.append(outcome)
+        replaced(cells, f, questions, outcome)
+
+    for kernel in (tree_kernel, group_kernel):
+        monkeypatch.setattr(kernel, "test", broken)
+        monkeypatch.setattr(kernel, "replace_witness", noted)
+    problem = Problem.over(network, Box(-1.0, 1.0))
+    found = explore(CompiledEngine(), problem)
+    assert found.regions == count
+    assert found.counters.resolved == n_broken
+    assert (n_broken > 0) == ((purposes == (RESTRICT,)) == (name == "maxima")) or purposes == (SCREEN,)
+    if purposes == (SCREEN,):
+        assert len(outcomes) == n_broken
+    elif n_broken:
+        # what cuts is carried out instead
+        assert 0 < len(outcomes) < n_broken
+        assert CUTS not in outcomes
+    if n_broken:
+        with pytest.raises(EngineError, match="did not converge"):
+            explore(CompiledEngine(), problem, exact=False)
 
 
 def test_two_workers_give_the_same_answers() -> None:

@@ -17,7 +17,7 @@ from regionenum.engine.walk.certificate_kernel import (
 from regionenum.engine.walk.layer_kernel import (
     pull_back,
 )
-from regionenum.engine.walk.rank_kernel import _reaches, layer_rank, order_units
+from regionenum.engine.walk.rank_kernel import _integer_rank, _reaches, layer_rank, order_units
 from regionenum.network.layers import Layer, Network
 from regionenum.network.units import IDENTITY, RELU, Units
 from tests.line import chain
@@ -106,10 +106,24 @@ def test_ranks_of_rows_that_are_not_rounded_are_found_in_integers():
     assert rank_of([[1.0, 1.0], [-3.0, -3.0]]) == (1, 0)
     assert rank_of([[1.0, 1.0, 0.0], [1.0, -1.0, 0.0], [3.0, 1.0, 0.0]]) == (2, 0)
     assert rank_of([[0.5, 0.25, 0.0], [0.0, 0.0, 0.0], [2.0, 1.0, 0.0], [0.0, 0.0, 7.0]]) == (2, 0)
+    assert rank_of([[0.5, 0.25, 0.0], [0.25, -0.5, 0.0], [0.75, -0.25, 0.0]]) == (2, 0)
     # too large for the integers of a processor
     rows = [[float(2**29 + 1), 2.0**20 + 1, 1.0], [2.0**29 - 1, 2.0**21 + 3, 5.0], [2.0**28 + 7, 2.0**19 + 5, 3.0]]
     rows.append([sum(column) for column in zip(*rows[:2], strict=True)])
     assert rank_of(rows[:2] + rows[3:])[1] > 0
+
+
+def test_elimination_in_integers():
+    """Rows that have to change places; columns without a pivot; what the integers of a processor cannot hold."""
+    for rows, rank in (
+        ([[0.0, 1.0, 0.0], [1.0, 0.0, 0.0]], 2),
+        ([[0.0, 0.0, 1.0], [0.0, 0.0, 3.0], [0.0, 2.0, 1.0]], 2),
+        ([[0.0, 3.0, 5.0], [2.0, 7.0, 1.0], [4.0, 17.0, 7.0]], 2),
+        ([[float(2**31 - 1), 1.0], [1.0, 1.0]], -1),
+    ):
+        tables, images, ranks = prepare(relus(np.array(rows)), Box(0, 1))
+        images.piece[:] = 1
+        assert _integer_rank(tables.at, tables.units, images, ranks, 0) == rank
 
 
 def test_a_rank_that_reaches_its_bound_has_no_doubt():
@@ -185,6 +199,21 @@ def test_an_order_of_rows_proves_what_is_clear():
     rows = np.array([[1.0, 0.0, 0.0], [1.0, 2.0**-30, 0.0], [0.0, 1.0, 0.0], [0.0, 1.0, 1.0]])
     assert reaches([rows], 3, Box(0, 1))
     assert not reaches([rows[:3]], 3, Box(0, 1))
+
+
+NEARLY_ONE = [[1.0, 0.0, 0.0, 0.0], [1.0, 2.0**-44, 0.0, 0.0]]
+OTHERS = [[0.0, 0.0, 1.0, 0.0], [0.0, 0.0, 0.0, 0.1], [0.0, 1.0, 0.0, 0.0]]
+
+
+def test_another_order_of_rows_ends_a_doubt():
+    """In the order given, so little is left of the second row that the others are in doubt; the last one can replace it."""
+    assert rank_of(NEARLY_ONE + OTHERS) == (4, 0)
+    assert rank_of(NEARLY_ONE + OTHERS[:2])[1] > 0
+
+
+def test_rows_are_taken_in_the_order_of_what_is_left_of_them():
+    for rows in (NEARLY_ONE + OTHERS, OTHERS + NEARLY_ONE, [NEARLY_ONE[0], *OTHERS, NEARLY_ONE[1]]):
+        assert reaches([np.array(rows)], 4, Box(0, 1))
 
 
 @given(seed=seeds, dim=st.integers(2, 5))

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from fractions import Fraction
 
 import numpy as np
 import pytest
+import scipy.sparse as sp
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
-from regionenum.domain import Box, Polytope, Slice, WholeSpace
+from regionenum.domain import Box, Chart, Polytope, Slice, WholeSpace
+from regionenum.engine.grids import Grid
 from regionenum.engine.interface import Problem
-from regionenum.engine.tables import CUT, ROW, UNIT, Tables, make_tables
+from regionenum.engine.tables import CUT, ROW, UNIT, Tables, first_image, make_tables
 from regionenum.engine.walk.layer_kernel import (
     ALWAYS_ABOVE,
     ALWAYS_BELOW,
@@ -264,6 +267,28 @@ def test_a_difference_has_the_errors_of_both(order: tuple[int, int]) -> None:
     pull_back(tables, images, 1)
     constant, *bounds = read_difference(tables.at, 0, images, 1, 0, 1, normal)
     check(0, constant, normal, tuple(bounds), [Fraction(), Fraction()])
+
+
+@pytest.mark.parametrize(
+    ("directions", "width"),
+    [([[1.0], [1.0]], [1.0]), ([[1.0, 0.0], [0.0, 1.0]], [0.3, 1.0]), ([[0.1, 0.0], [0.0, 1.0]], [1.0, 1.0])],
+    ids=["sum", "width", "factor"],
+)
+def test_directions_that_round_have_bounds(directions: list[list[float]], width: list[float]) -> None:
+    """In the first layer, of a chart that is at the origin: a direction of two inputs, a width, a length."""
+    weight = np.array([[0.1, 0.7], [0.3, 0.1], [1.0 / 3.0, 0.3]])
+    network = chain(((weight, np.zeros(3)), Units.pointwise(RELU, 3)))
+    d = len(width)
+    chart = Chart(np.zeros(2), sp.csr_array(np.array(directions)), np.zeros(d), np.array(width))
+    problem = replace(Problem.over(network, Box(0.0, 1.0)), chart=chart)
+    image, error = first_image(problem, Grid(0, 0.0, False))
+    true = first_rows(problem)
+    off = [
+        sum(abs(Fraction(a) - b) for a, b in zip(column[1:].tolist(), form[1:], strict=True))
+        for column, form in zip(image.T, true, strict=True)
+    ]
+    assert any(off)
+    assert all(value <= Fraction(bound) for value, bound in zip(off, error[1], strict=True))
 
 
 @BUDGET

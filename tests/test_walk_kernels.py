@@ -213,6 +213,16 @@ def test_children_are_added_up_when_no_more_can_come():
     assert tally.counters[TESTS] == 0
 
 
+def test_a_rank_in_doubt_is_counted_or_asked():
+    """Two rows that nearly depend on each other, over a box that rounds."""
+    network = relu_chain((np.array([[1.0, 1.0], [1.0, 1.0 + 2.0**-50]]), np.ones(2)), (np.ones((1, 2)), np.zeros(1)))
+    problem = Problem.over(network, Box(0.0, 0.7))
+    believed, asked = (explore(CompiledEngine(), problem, exact=exact) for exact in (False, True))
+    assert believed.counters.doubtful_ranks == 1
+    assert asked.counters.resolved == 1
+    assert asked.statistics.cells[-1].tolist() == [0, 0, 1]
+
+
 # --- Groups
 
 

@@ -78,6 +78,8 @@ def scaled_line(line, constant, normal, error):
     the cube; BOUND has 2 d + 16, and a spare of 2^-20 for its own rounding.
     """
     dim, pad = normal.shape[0], line.shape[0] - EXTRA
+    # of what is given: a scaled one may have vanished
+    coarse, has_constant = error == 0.0, constant != 0.0
     largest = 0.0
     for k in range(dim):
         largest = max(largest, abs(normal[k]))
@@ -96,9 +98,9 @@ def scaled_line(line, constant, normal, error):
     size = abs(constant)
     for k in range(dim):
         size += abs(line[k])
-    coarse = error == 0.0 and abs(constant) <= MOST and -1000 < exponent < 1000 and _is_coarse(constant)
+    coarse = coarse and abs(constant) <= MOST and _is_coarse(constant) and has_constant == (constant != 0.0)
     for k in range(dim):
-        coarse = coarse and _is_coarse(line[k])
+        coarse = coarse and _is_coarse(line[k]) and (line[k] != 0.0 or normal[k] == 0.0)
     line[pad + COARSE] = 1.0 if coarse else 0.0
     line[pad + CONSTANT] = constant
     line[pad + BOUND] = (error + (2 * dim + 16) * UNIT_ROUNDOFF * size + 2.0**-1000) * (1.0 + 2.0**-20)

@@ -1,0 +1,311 @@
+"""Mutants of answers and of how they are used, and of bounds beside them; and the tests that kill them."""
+
+from __future__ import annotations
+
+from benchmarks.mutant import Mutant
+
+ANSWER_MUTANTS: tuple[Mutant, ...] = (
+    Mutant(
+        "new witnesses come with cuts only",
+        "regionenum/engine/questions.py",
+        "if found.side == Side.CUTS or not sure:",
+        "if found.side == Side.CUTS:",
+        ("tests/test_questions.py::test_a_cell_without_a_sure_witness_is_given_one_with_any_answer[0-0-sure0]",),
+    ),
+    Mutant(
+        "no points come with cuts",
+        "regionenum/engine/questions.py",
+        "if found.side == Side.CUTS or not sure:",
+        "if not sure:",
+        (
+            "tests/test_group_kernels.py::test_a_winner_that_rounding_hides_has_a_witness[they differ in a constant "
+            "below its rounding]",
+        ),
+    ),
+    Mutant(
+        "points of both sides are anywhere in the cell",
+        "regionenum/engine/questions.py",
+        "part = Cone(cone.n, [*cone.blocks, Forms.of([[sign * v for v in form]], [(-2, 0, 0)])], cone.frame)",
+        "part = cone",
+        (
+            "tests/test_group_kernels.py::test_a_winner_that_rounding_hides_has_a_witness[they differ in a constant "
+            "below its rounding]",
+        ),
+    ),
+    Mutant(
+        "a point of the cube is inside the cell",
+        "regionenum/engine/questions.py",
+        "bool(((z > 0.0) & (z < 1.0)).all()) and cone.contains(self._point(z))",
+        "bool(((z > 0.0) & (z < 1.0)).all())",
+        ("tests/test_questions.py::test_the_referee_is_right_about_candidates",),
+    ),
+    Mutant(
+        "in the whole space y is z",
+        "regionenum/engine/questions.py",
+        "self._domain.point(2.0 * z[:-1] - 1.0, float(z[-1]))",
+        "self._domain.point(z[:-1], float(z[-1]))",
+        ("tests/test_questions.py::test_points_of_the_whole_space_are_where_they_are_said_to_be[1]",),
+    ),
+    Mutant(
+        "a difference of candidates is the other way round",
+        "regionenum/engine/questions.py",
+        "form = self._rows.difference(layer, unit, first, second, sides, winners)",
+        "form = self._rows.difference(layer, unit, second, first, sides, winners)",
+        (
+            "tests/test_group_kernels.py::test_a_winner_that_rounding_hides_has_a_witness[they differ in a constant "
+            "below its rounding]",
+        ),
+    ),
+    Mutant(
+        "losers exceed the candidate",
+        "regionenum/engine/questions.py",
+        "self._rows.difference(layer, unit, first, k, sides, winners) for k in losers",
+        "self._rows.difference(layer, unit, k, first, sides, winners) for k in losers",
+        ("tests/test_questions.py::test_the_referee_is_right_about_candidates",),
+    ),
+    Mutant(
+        "the point of a form that is 0 is nowhere",
+        "regionenum/engine/questions.py",
+        "                if found.side == Side.ZERO:\n                    part, point = cone, interior(cone)\n       "
+        "         elif",
+        "                if",
+        ("tests/test_questions.py::test_a_cell_without_a_sure_witness_is_given_one_with_any_answer[1-3-sure1]",),
+    ),
+    Mutant(
+        "nothing that matters bounds a cell",
+        "regionenum/engine/compiled.py",
+        "matters[bounding[bounding < len(sides)]] = True",
+        "matters[bounding[bounding < len(sides)]] = False",
+        ("tests/test_questions.py::test_every_answer_is_counted",),
+    ),
+    Mutant(
+        "answers of a rank are of the layer before",
+        "regionenum/engine/compiled.py",
+        "told[first] = self._rank_of(first)",
+        "told[first] = self._rank_of(max(first - 1, 0))",
+        ("tests/test_subtrees.py::test_right_without_a_doubt[E1 underflow depth 5 x 2^-300 (warned)]",),
+    ),
+    Mutant(
+        "certificates of doubts are without doubt",
+        "regionenum/engine/walk/tree_kernel.py",
+        "walk.lines, n, outcome, doubtful)",
+        "walk.lines, n, outcome, 0)",
+        ("tests/test_questions.py::test_every_use_of_a_doubtful_certificate_is_a_doubt",),
+    ),
+    Mutant(
+        "a certificate in doubt is used without it",
+        "regionenum/engine/walk/tree_kernel.py",
+        "        counters[DOUBTFUL_COUNT] += doubtful\n",
+        "",
+        ("tests/test_questions.py::test_every_use_of_a_doubtful_certificate_is_a_doubt",),
+    ),
+    Mutant(
+        "ranks in doubt are not counted",
+        "regionenum/engine/walk/tally_kernel.py",
+        "tally.counters[DOUBTFUL_RANKS] += doubtful",
+        "tally.counters[DOUBTFUL_RANKS] += 0",
+        ("tests/test_walk_kernels.py::test_a_rank_in_doubt_is_counted_or_asked",),
+    ),
+    Mutant(
+        "answers that nothing cuts leave the witness",
+        "regionenum/engine/walk/tree_kernel.py",
+        "            replace_witness(cells, f, questions, outcome)\n            if outcome == CUTS:\n",
+        "            if outcome == CUTS:\n",
+        ("tests/test_questions.py::test_tests_that_break_are_questions[cuts-first]",),
+    ),
+    Mutant(
+        "later answers that nothing cuts leave the witness",
+        "regionenum/engine/walk/tree_kernel.py",
+        "                    replace_witness(cells, f, questions, outcome)\n                    use_up(questions, "
+        "OF_A_ROW, counters)\n                    outcome =",
+        "                    use_up(questions, OF_A_ROW, counters)\n                    outcome =",
+        ("tests/test_questions.py::test_tests_that_break_are_questions[cuts-later]",),
+    ),
+    Mutant(
+        "answers about candidates leave the witness",
+        "regionenum/engine/walk/group_kernel.py",
+        "        replace_witness(cells, f, walk.questions, outcome)\n",
+        "",
+        ("tests/test_questions.py::test_tests_that_break_are_questions[maxima-first]",),
+    ),
+    Mutant(
+        "a candidate that is always larger leaves the witness",
+        "regionenum/engine/walk/group_kernel.py",
+        "        replace_witness(cells, child, questions, POSITIVE)\n",
+        "",
+        ("tests/test_questions.py::test_tests_that_break_are_questions[maxima-winners]",),
+    ),
+    Mutant(
+        "an answer to the first test of a cut is not used up",
+        "regionenum/engine/walk/tree_kernel.py",
+        "error_one + error_linear)\n            use_up(questions, OF_A_ROW, counters)\n        counters[TESTS] += 1",
+        "error_one + error_linear)\n        counters[TESTS] += 1",
+        ("tests/test_questions.py::test_what_is_0_takes_the_lower_piece",),
+    ),
+    Mutant(
+        "an answer to a leaf is not used up",
+        "regionenum/engine/walk/tree_kernel.py",
+        "                use_up(questions, OF_A_ROW, counters)\n                _decide(cuts, images, "
+        "certificates.slot, waiting, c, POSITIVE)",
+        "                _decide(cuts, images, certificates.slot, waiting, c, POSITIVE)",
+        ("tests/test_questions.py::test_tests_that_break_are_questions[cuts-later]",),
+    ),
+    Mutant(
+        "an answer to a split is not used up",
+        "regionenum/engine/walk/tree_kernel.py",
+        "                side = split_by_answer(cells, f, r, f + 1, questions)\n                use_up(questions, "
+        "OF_A_ROW, counters)\n",
+        "                side = split_by_answer(cells, f, r, f + 1, questions)\n",
+        ("tests/test_questions.py::test_tests_that_break_are_questions[cuts-later]",),
+    ),
+    Mutant(
+        "an answer to a candidate is not used up",
+        "regionenum/engine/walk/group_kernel.py",
+        "        use_up(walk.questions, OF_A_ROW, counters)\n        scan[AT] += 1",
+        "        scan[AT] += 1",
+        (
+            "tests/test_group_kernels.py::test_of_candidates_that_are_one_up_to_rounding_the_lower_wins[they lead-lower "
+            "leads-exact]",
+        ),
+    ),
+    Mutant(
+        "an answer to a winner is not used up",
+        "regionenum/engine/walk/group_kernel.py",
+        "    use_up(questions, OF_A_ROW, walk.tally.counters)\n    return outcome",
+        "    return outcome",
+        ("tests/test_questions.py::test_tests_that_break_are_questions[maxima-winners]",),
+    ),
+    Mutant(
+        "an answer to a rank is not used up",
+        "regionenum/engine/walk/tally_kernel.py",
+        "            use_up(questions, OF_A_RANK, tally.counters)\n",
+        "",
+        ("tests/test_walk_kernels.py::test_a_rank_in_doubt_is_counted_or_asked",),
+    ),
+    Mutant(
+        "a broken first test is given up",
+        "regionenum/engine/walk/tree_kernel.py",
+        "                if outcome >= DOUBTFUL and asks(questions):\n",
+        "                if outcome == DOUBTFUL and asks(questions):\n",
+        ("tests/test_questions.py::test_tests_that_break_are_questions[cuts-first]",),
+    ),
+    Mutant(
+        "a broken test is given up",
+        "regionenum/engine/walk/tree_kernel.py",
+        "                if doubtful and asks(questions):\n",
+        "                if outcome == DOUBTFUL and asks(questions):\n",
+        ("tests/test_questions.py::test_tests_that_break_are_questions[cuts-later]",),
+    ),
+    Mutant(
+        "a broken comparison is given up",
+        "regionenum/engine/walk/group_kernel.py",
+        "    if outcome >= DOUBTFUL and asks(questions):\n",
+        "    if outcome == DOUBTFUL and asks(questions):\n",
+        ("tests/test_questions.py::test_tests_that_break_are_questions[maxima-first]",),
+    ),
+    Mutant(
+        "what is split by an answer is split as float64 sees it",
+        "regionenum/engine/walk/tree_kernel.py",
+        "            if answered:\n                side = split_by_answer",
+        "            if False:\n                side = split_by_answer",
+        ("tests/test_questions.py::test_tests_that_break_are_questions[cuts-later]",),
+    ),
+    Mutant(
+        "a point off the hyperplane is so without regard to its bound",
+        "regionenum/engine/dictionary/cut_kernel.py",
+        "if sign * value_at(line, table[OTHER_AT]) > bound and is_inside",
+        "if sign * value_at(line, table[OTHER_AT]) > 0.0 and is_inside",
+        ("tests/test_proofs.py::test_a_witness_leaves_a_hyperplane_by_more_than_its_bound",),
+    ),
+    Mutant(
+        "a point off the hyperplane need not be inside",
+        "regionenum/engine/dictionary/cut_kernel.py",
+        "if sign * value_at(line, table[OTHER_AT]) > bound and is_inside(table, label, lines, OTHER_AT):",
+        "if sign * value_at(line, table[OTHER_AT]) > bound:",
+        ("tests/test_questions.py::test_a_cell_that_was_forced_is_the_part_and_proves_what_is_true[unsure]",),
+    ),
+    Mutant(
+        "a witness is off a hyperplane without regard to its bound",
+        "regionenum/engine/dictionary/cut_kernel.py",
+        "if abs(inside) <= bound or label",
+        "if abs(inside) <= 0.0 or label",
+        ("tests/test_proved_cells.py::test_what_is_proved_is_true[cell]",),
+    ),
+    Mutant(
+        "a witness that is centred need not be inside",
+        "regionenum/engine/dictionary/cut_kernel.py",
+        "    if is_inside(table, label, lines, OTHER_AT):\n        move_witness(table, label, OTHER_AT)\n\n",
+        "    move_witness(table, label, OTHER_AT)\n\n",
+        ("tests/test_questions.py::test_a_cell_that_was_forced_is_the_part_and_proves_what_is_true[unsure]",),
+    ),
+    Mutant(
+        "sides of the cube may be tight at the apex",
+        "regionenum/engine/dictionary/proof_kernel.py",
+        "        if variable < dim and (variable != dim - 1 or label[COL_FLIP, j] == 1):\n            return False\n",
+        "        if variable < dim and variable != dim - 1:\n            return False\n",
+        ("tests/test_apex_proofs.py::test_the_upper_end_of_t_is_not_the_apex",),
+    ),
+    Mutant(
+        "constants are exact where the box is at the origin",
+        "regionenum/engine/tables.py",
+        "        if not (chart.origin.any() or lower.any()):\n",
+        "        if not chart.origin.any():\n",
+        ("tests/test_row_bounds.py::test_rows_of_slices_are_within_their_bounds",),
+    ),
+    Mutant(
+        "slices select inputs",
+        "regionenum/engine/tables.py",
+        "if _only_selects(chart.directions) and",
+        "if",
+        ("tests/test_row_bounds.py::test_rows_are_within_their_bounds[slices]",),
+    ),
+    Mutant(
+        "an input that several directions move is selected",
+        "regionenum/engine/tables.py",
+        "    return bool(single.all() and (",
+        "    return bool((",
+        ("tests/test_row_bounds.py::test_directions_that_round_have_bounds",),
+    ),
+    Mutant(
+        "widths are powers of two",
+        "regionenum/engine/tables.py",
+        " and (np.frexp(width)[0] == 0.5).all():",
+        ":",
+        ("tests/test_row_bounds.py::test_directions_that_round_have_bounds",),
+    ),
+    Mutant(
+        "every first layer is exact",
+        "regionenum/engine/tables.py",
+        "        if grid.is_exact:\n            error",
+        "        if True:\n            error",
+        ("tests/test_row_bounds.py::test_rows_are_within_their_bounds[never_flat]",),
+    ),
+    Mutant(
+        "every layer is exact",
+        "regionenum/engine/walk/layer_kernel.py",
+        "terms, is_exact = 0, at[layer, EXACT] == 1",
+        "terms, is_exact = 0, True",
+        ("tests/test_row_bounds.py::test_rows_are_within_their_bounds[never_flat]",),
+    ),
+    Mutant(
+        "cuts of every layer are exact",
+        "regionenum/engine/walk/layer_kernel.py",
+        "        if at[layer, EXACT] == 0:\n            error_one",
+        "        if False:\n            error_one",
+        ("tests/test_row_bounds.py::test_rows_are_within_their_bounds[gaussian]",),
+    ),
+    Mutant(
+        "differences of every layer are exact",
+        "regionenum/engine/walk/layer_kernel.py",
+        "    if at[layer, EXACT] == 1:\n        return constant, 0.0, 0.0",
+        "    if True:\n        return constant, 0.0, 0.0",
+        ("tests/test_row_bounds.py::test_rows_are_within_their_bounds[never_flat]",),
+    ),
+    Mutant(
+        "errors that are hopeless are handed on",
+        "regionenum/engine/walk/layer_kernel.py",
+        "        if not error_one + error_linear < HOPELESS:\n            hopeless = True\n            continue\n",
+        "",
+        ("tests/test_layer_kernels.py::test_what_overflowed_has_no_bound_in_the_next_layer",),
+    ),
+)
