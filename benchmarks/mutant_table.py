@@ -8,6 +8,7 @@ from benchmarks.mutants_of_certainty import CERTAINTY_MUTANTS
 from benchmarks.mutants_of_checkers import CHECKER_MUTANTS
 from benchmarks.mutants_of_dictionaries import DICTIONARY_MUTANTS
 from benchmarks.mutants_of_exact_rooms import EXACT_MUTANTS
+from benchmarks.mutants_of_outputs import OUTPUT_MUTANTS
 from benchmarks.mutants_of_questions import QUESTION_MUTANTS
 from benchmarks.mutants_of_walks import WALK_MUTANTS
 
@@ -154,6 +155,7 @@ MUTANTS: tuple[Mutant, ...] = (
     ),
     *DICTIONARY_MUTANTS,
     *WALK_MUTANTS,
+    *OUTPUT_MUTANTS,
     *QUESTION_MUTANTS,
     *CERTAINTY_MUTANTS,
     *ANSWER_MUTANTS,

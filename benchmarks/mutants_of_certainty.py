@@ -454,16 +454,17 @@ CERTAINTY_MUTANTS: tuple[Mutant, ...] = (
     Mutant(
         "all numbers are whole",
         RANKS,
-        "math.ldexp(1.0, -int(at[layer, LOWEST]))",
+        "math.ldexp(1.0, -int(lowest))",
         "1.0",
         INTEGERS,
     ),
     Mutant(
         "rows of slope 0 count in ranks of integers",
         RANKS,
-        "        if slope == 0.0:\n            continue\n        read_row(at, images.image, layer, row, normal)\n"
-        "        for k in range(dim):\n            whole",
-        "        read_row(at, images.image, layer, row, normal)\n        for k in range(dim):\n            whole",
+        "        if slope != 0.0:\n"
+        "            read_row(at, images.image, layer, row, ranks.normal)\n"
+        "            n += write_whole",
+        "        if True:\n            read_row(at, images.image, layer, row, ranks.normal)\n            n += write_whole",
         ("tests/test_rank_kernels.py::test_ranks_are_those_of_rational_elimination",),
     ),
     Mutant(

@@ -52,8 +52,9 @@ QUESTION_MUTANTS: tuple[Mutant, ...] = (
     Mutant(
         "candidates of a flat difference are believed",
         f"{WALK}/group_kernel.py",
-        "        if asks(questions):\n            ask(questions, OF_A_ROW, f, u, i, k, guess)\n"
-        "            return DOUBTFUL, -1\n"
+        "        if asks(questions):\n"
+        "            ask(questions, OF_A_ROW, f, u, i, k, guess)\n"
+        "            return DOUBTFUL, -1, False\n"
         "        counters[DOUBTFUL_COUNT] += 1\n",
         "",
         HIDDEN,
@@ -77,7 +78,7 @@ QUESTION_MUTANTS: tuple[Mutant, ...] = (
     Mutant(
         "a rank is believed",
         f"{WALK}/tally_kernel.py",
-        "    if doubtful > 0:\n",
+        "    if doubtful > 0 and asks(questions):\n",
         "    if False:\n",
         right("2.eps2^-50/30"),
     ),
@@ -92,7 +93,7 @@ QUESTION_MUTANTS: tuple[Mutant, ...] = (
     Mutant(
         "an answer is used again",
         f"{WALK}/question_kernel.py",
-        "        answer[CONTENT] = NO_ANSWER\n",
+        "    answer[CONTENT] = NO_ANSWER\n",
         "",
         ASKING,
     ),
@@ -158,7 +159,7 @@ QUESTION_MUTANTS: tuple[Mutant, ...] = (
     Mutant(
         "answers are not counted",
         f"{WALK}/question_kernel.py",
-        "        counters[RESOLVED] += 1\n",
+        "    counters[RESOLVED] += 1\n",
         "",
         COUNTING,
     ),
@@ -252,13 +253,6 @@ QUESTION_MUTANTS: tuple[Mutant, ...] = (
         f"{WALK}/question_kernel.py",
         "    if outcome == NEGATIVE and answer[SURE_BELOW] == 1:\n",
         "    if outcome == NEGATIVE:\n",
-        REPLACING,
-    ),
-    Mutant(
-        "the witness is replaced where there was no answer",
-        f"{WALK}/question_kernel.py",
-        "    if answer[CONTENT] == NO_ANSWER:\n        return\n    if outcome",
-        "    if outcome",
         REPLACING,
     ),
     Mutant(

@@ -163,8 +163,9 @@ WALK_MUTANTS: tuple[Mutant, ...] = (
     Mutant(
         "a leaf counts one of its sides",
         f"{WALK}/tree_kernel.py",
-        "                if not count_cell(at, units, images, walk.ranks, walk.tally, questions, layer):\n"
-        "                    return ASKED\n                counters[TESTS]",
+        "                if not count_cell(at, units, images, walk.ranks, tables.output, walk.tally, questions, layer):\n"
+        "                    return ASKED\n"
+        "                counters[TESTS]",
         "                counters[TESTS]",
         near("A3 band: three planes near a corner of the box"),
     ),
@@ -206,22 +207,22 @@ WALK_MUTANTS: tuple[Mutant, ...] = (
     Mutant(
         "cells with two children are unsplit",
         f"{WALK}/tally_kernel.py",
-        "if n == 1:",
-        "if n <= 2:",
+        "statistics[UNSPLIT, level, rank] += n == 1",
+        "statistics[UNSPLIT, level, rank] += n <= 2",
         near("A1 band: vertex of the dictionary beyond the hyperplane by less than DOUBT; fat regions"),
     ),
     Mutant(
         "the most children are added up",
         f"{WALK}/tally_kernel.py",
-        "max(statistics[MAX_CHILDREN, k, rank], n)",
-        "statistics[MAX_CHILDREN, k, rank] + n",
+        "max(statistics[MAX_CHILDREN, level, rank], n)",
+        "statistics[MAX_CHILDREN, level, rank] + n",
         near("2.more_eps2^-18/26"),
     ),
     Mutant(
         "cells are closed one layer too late",
         f"{WALK}/tally_kernel.py",
-        "close_cells(tally, layer + 1)",
-        "close_cells(tally, layer + 2)",
+        "close_cells(at, tally, layer + 1)",
+        "close_cells(at, tally, layer + 2)",
         near("A1 band: vertex of the dictionary beyond the hyperplane by less than DOUBT; fat regions"),
     ),
     Mutant(
@@ -402,25 +403,22 @@ WALK_MUTANTS: tuple[Mutant, ...] = (
     Mutant(
         "rows in another order are exact",
         f"{WALK}/rank_kernel.py",
-        "        error[n] = 2.0 * noise / size + rounding\n",
-        "        error[n] = 0.0\n",
+        "    ranks.error[n] = 2.0 * noise / size + 8.0 * (normal.shape[0] + 2) * UNIT_ROUNDOFF\n",
+        "    ranks.error[n] = 0.0\n",
         ANOTHER,
     ),
     Mutant(
         "rows in another order have no noise",
         f"{WALK}/rank_kernel.py",
-        "        error[n] = 2.0 * noise / size + rounding\n",
-        "        error[n] = rounding\n",
+        "    ranks.error[n] = 2.0 * noise / size + 8.0 * (normal.shape[0] + 2) * UNIT_ROUNDOFF\n",
+        "    ranks.error[n] = 8.0 * (normal.shape[0] + 2) * UNIT_ROUNDOFF\n",
         ANOTHER_NOISE,
     ),
     Mutant(
         "rows in another order are exact even below their noise",
         f"{WALK}/rank_kernel.py",
-        "        row, slope, _ = branch(units, images, u)\n        if slope == 0.0:\n            continue\n"
-        "        read_row(at, images.image, layer, row, normal)\n"
-        "        size, noise = norm(normal), images.error_linear[at[layer, ROW] + row]",
-        "        row, slope, _ = branch(units, images, u)\n        if slope == 0.0:\n            continue\n"
-        "        read_row(at, images.image, layer, row, normal)\n        size, noise = norm(normal), 0.0",
+        "norm(ranks.normal), images.error_linear[at[layer, ROW] + row])\n    return count",
+        "norm(ranks.normal), 0.0)\n    return count",
         ANOTHER_NOISE,
     ),
     Mutant(

@@ -367,6 +367,15 @@ def test_a_rank_changed(run):
     assert refuted(run, r"region 3: its rank after layer `layers.1` is \d, not \d")
 
 
+def test_a_rank_of_the_output_that_is_changed(run):
+    def lower(pieces, ranks, witness):
+        ranks[3, -1] = 1 - ranks[3, -1]
+        return pieces, ranks, witness
+
+    rewrite(run, lower)
+    assert refuted(run, r"region 3: the rank of the network's map is \d, not \d")
+
+
 @pytest.mark.parametrize("name", ["cells", "children", "max_children", "unsplit"])
 def test_a_statistic_changed(run, name):
     """Two numbers, so that the sums are right."""
@@ -377,6 +386,21 @@ def test_a_statistic_changed(run, name):
 
     edit(run, change)
     assert refuted(run, rf"statistic `{name}` of layer `layers.0`, dimension 1, is \d+, but the regions say \d+")
+
+
+def test_the_regions_by_the_rank_of_the_output_changed(run):
+    def change(manifest):
+        row = manifest["statistics"]["output"]
+        row[0], row[1] = row[0] + 1, row[1] - 1
+
+    edit(run, change)
+    assert refuted(run, r"statistic `output` of dimension 0, is \d+, but the regions say \d+")
+
+
+@pytest.mark.parametrize("name", ["transitions", "spread", "cutting"])
+def test_a_distribution_changed(run, name):
+    edit(run, lambda manifest: manifest["statistics"][name][-1].__setitem__(3, manifest["statistics"][name][-1][3] + 1))
+    assert refuted(run, rf"statistic `{name}` of layer `.*`, dimension \d, entry \d+, is \d+, but the regions say \d+")
 
 
 def test_a_part_truncated(run):

@@ -30,7 +30,9 @@ class Told:
 
     def claim(self) -> Claim:
         pieces, ranks, witness = zip(*self.rows, strict=True)
-        rows = Rows(np.array(pieces, np.uint16), np.array(ranks, np.uint16), np.array(witness))
+        # the last units are the output
+        after = np.array(ranks, np.uint16)
+        rows = Rows(np.array(pieces, np.uint16), after, after[:, -1], np.array(witness))
         return Claim(self.network, rows, {})
 
     def without(self, *pieces: list[int]) -> Told:
@@ -242,7 +244,9 @@ def test_a_witness_that_is_not_told_is_found(most: int) -> None:
 
 
 def test_a_claim_of_nothing() -> None:
-    claim = replace(CROSS.claim(), regions=Rows(np.zeros((0, 3), np.uint16), np.zeros((0, 2)), np.zeros((0, 2))))
+    claim = replace(
+        CROSS.claim(), regions=Rows(np.zeros((0, 3), np.uint16), np.zeros((0, 2)), np.zeros(0), np.zeros((0, 2)))
+    )
     chart = Problem.over(CROSS.network, SQUARE).chart
     with pytest.raises(RefutedError, match="there are no regions"):
         Checker(claim, ExactDomain.of(SQUARE, chart)).root()
@@ -253,7 +257,9 @@ def quadrants(rank: int = 2, witness: float = 0.5) -> TreeRows:
     pieces = np.array([[1, 1, 0], [1, 0, 0], [0, 1, 0], [0, 0, 0]], np.uint16)
     ranks = np.array([[rank, 0], [1, 0], [1, 0], [0, 0]])
     points = np.array([[witness, 0.5], [0.5, -0.5], [-0.5, 0.5], [-0.5, -0.5]])
-    return TreeRows(np.zeros(4, int), np.arange(4), np.zeros(4, int), Rows(pieces, ranks, points))
+    return TreeRows(
+        np.zeros(4, int), np.arange(4), np.zeros(4, int), Rows(pieces, ranks, np.zeros(len(pieces)), points)
+    )
 
 
 def test_cells_of_a_tree() -> None:
