@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from benchmarks.mutant import ENGINE, Mutant
+from benchmarks.mutant import Mutant
 
+ENGINE = "regionenum/engine"
 OUTPUT = f"{ENGINE}/walk/output_kernel.py"
 TALLY = f"{ENGINE}/walk/tally_kernel.py"
 CLAIM = "regionenum/exact/claim.py"
