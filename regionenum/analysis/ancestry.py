@@ -59,7 +59,8 @@ class Ancestry:
         if not problem.depth:
             outputs = np.concatenate([np.zeros(0, np.int64), *(_outputs(table) for table in found.rows.tables())])
             whole = np.full(len(outputs), problem.dim)
-            return cls((whole,), (np.zeros_like(whole),), (np.full_like(whole, -1),), outputs)
+            numbers = (np.full_like(whole, -1),) if found.subject.record is Record.TREE else ()
+            return cls((whole,), (np.zeros_like(whole),), numbers, outputs)
         return _of_tree(found, problem) if found.subject.record is Record.TREE else _of_regions(found, problem)
 
     @property
