@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from regionenum.analysis.dimension_tables import Table, Tables
+from regionenum.analysis.dimension_text import ending
 from regionenum.analysis.figures import axes_for, check_drawing, save_figure
 from regionenum.choices import AnalysisPlot
 from regionenum.errors import InputError
@@ -17,6 +18,9 @@ LAYERS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#00
 """Colours of layers, from Okabe and Ito (Color universal design, 2008), safe for colour-blind readers; markers differ too."""
 
 _MARKERS = "osD^vPX"
+
+_NAME = 16
+"""Letters of a layer's name that are shown."""
 
 
 def plot(analysis: Tables, kind: AnalysisPlot | str, ax: Any, path: str | PathLike[str] | None) -> Any:
@@ -57,7 +61,7 @@ def _children(ax: Any, table: Table) -> str:
         ranks = [row["dimension"] for row in of_layer]
         # what has no float64 is left out of the line
         bounds = [row["rank_bound"] if np.isfinite(row["rank_bound"]) else np.nan for row in of_layer]
-        name = f"{of_layer[0]['name']} by {of_layer[0]['next_name']}"
+        name = " by ".join(ending(of_layer[0][side], _NAME) for side in ("name", "next_name"))
         handles += ax.plot(ranks, [row["mean"] for row in of_layer], f"-{marker}", color=colour, label=name)
         ax.plot(ranks, [row["max"] for row in of_layer], marker, color=colour, markerfacecolor="none", markersize=9)
         ax.plot(ranks, bounds, f"--{marker}", color=colour, linewidth=1, markersize=3)
@@ -101,7 +105,7 @@ def _dimensions(ax: Any, table: Table) -> str:
                 label=f"dimension {rank}",
             )
         below += shares
-    ax.set_xticks(np.arange(len(layers)), [name for _, name in layers], rotation=30, ha="right")
+    ax.set_xticks(np.arange(len(layers)), [ending(name, _NAME) for _, name in layers], rotation=30, ha="right")
     ax.set(ylabel="share of the cells after the layer", ylim=(0, 1))
     ax.legend(loc="upper left", bbox_to_anchor=(1.02, 1.0), borderaxespad=0.0, frameon=False, reverse=True)
     return "Dimensions of cells, layer by layer"

@@ -95,14 +95,12 @@ def rendered(table: TextTable, width: int) -> list[str]:
         if excess() > 0:
             column = table.columns[k]
             cells[k] = [column.short(value) for value in column.values]
-    while excess() > 0:
-        names = [k for k, column in enumerate(table.columns) if column.is_name and widths()[k] > _SHORTEST_NAME]
-        if not names:
-            break
-        longest = max(names, key=lambda k: widths()[k])
-        most = max(widths()[longest] - excess(), _SHORTEST_NAME)
-        # the end of a module's path says more than its beginning
-        cells[longest] = [text if len(text) <= most else f"...{text[3 - most :]}" for text in cells[longest]]
+    names = [k for k, column in enumerate(table.columns) if column.is_name]
+    longest = max((widths()[k] for k in names), default=0)
+    while excess() > 0 and longest > _SHORTEST_NAME:
+        longest -= 1
+        for k in names:
+            cells[k] = [ending(name, longest) for name in table.columns[k].values]
     final = widths()
     by_row = [header for header in zip(*headers, strict=True) if any(header)]
     by_row += zip(*cells, strict=True)
@@ -115,6 +113,11 @@ def rendered(table: TextTable, width: int) -> list[str]:
         .rstrip()
         for row in by_row
     ]
+
+
+def ending(name: str, most: int) -> str:
+    """A name of at most so many letters: the end of a module's path says more than its beginning."""
+    return name if len(name) <= most else f"...{name[3 - most :]}"
 
 
 def _count(n: int | None) -> str:
