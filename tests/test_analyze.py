@@ -23,16 +23,21 @@ from regionenum.analysis.layer_bounds import LayerBounds
 from regionenum.cli import main
 from regionenum.cli.doctor import star_network
 from regionenum.domain import Box, WholeSpace
+from regionenum.engine.interface import OpenCell, Problem, Record
 from regionenum.errors import InputError
 from regionenum.exact.ranks import rank_up_to
 from regionenum.network.layers import Layer, Network
 from regionenum.network.units import IDENTITY, MAXIMUM, RELU, PiecewiseLinear, Units
-from regionenum.results import writer
+from regionenum.results.findings import Findings
+from regionenum.results.progress import Totals
+from regionenum.results.row_store import RowsInMemory
+from regionenum.results.subject import Subject
 from tests.dimension_oracle import cutting_units, expected, sum_of_products
 from tests.exact_oracle import NoInteriorError, TooManyCellsError
 from tests.hard_networks import FAMILIES, hard_cases
 from tests.line import LineEngine, chain, relu_chain
 from tests.oracles import fractions, pivots
+from tests.runs import parts, small_run
 from tests.strategies import cases
 from tests.test_certify import HONEST
 from tests.test_resume import KILLED
@@ -198,7 +203,8 @@ def test_units_that_can_cut():
 def test_bounds_are_sums_over_sets_of_units(seed, dim):
     rng = np.random.default_rng(seed)
     sizes = rng.integers(1, 5, rng.integers(1, 7)).tolist()
-    weight = rng.integers(-2, 3, (12, rng.integers(1, 4))) @ rng.integers(-2, 3, (1, 3)) * 0.5
+    inner = rng.integers(1, 4)
+    weight = rng.integers(-2, 3, (12, inner)) @ rng.integers(-2, 3, (inner, 3)) * 0.5
     weight += rng.integers(-1, 2, weight.shape) * (rng.random(weight.shape) < rng.choice([0.0, 0.3]))
     units = Units.maxima([rng.integers(0, 12, size) for size in sizes])
     layer = Layer("max", weight, np.zeros(12), units)
@@ -230,32 +236,42 @@ def test_a_rank_that_would_take_too_long_is_bounded():
     assert bounds.by_rank(3) == 1 + 1000 + math.comb(1000, 2) + math.comb(1000, 3)
 
 
+def analysis_of(network, domain, *cells):
+    """The analysis of a run that found one closed cell of each (level, rank)."""
+    problem = Problem.over(network, domain)
+    totals = Totals.of(problem)
+    for level, rank in cells:
+        totals.statistics.cells[level, rank] = 1
+        totals.statistics.close(OpenCell(b"", level, rank, 1, np.zeros(1, np.int32).tobytes()))
+    subject = Subject(problem, Record.NONE, "none", exact=True)
+    return rn.Analysis(Findings(subject, totals, RowsInMemory()))
+
+
 def test_bounds_beyond_float64_have_all_digits():
-    rng = np.random.default_rng(0)
-    weight = rng.standard_normal((1100, 2))
-    deep = relu_chain((weight, np.full(1100, 9.0)), (np.ones((60, 1100)), np.zeros(60)), (np.ones((1, 60)), [0.0]))
-    found = rn.enumerate_regions(deep, Box(-1, 1))
-    first, second = rn.analyze(found).children.to_pylist()
-    assert first["bound_exact"] == str(1 + 1100 + math.comb(1100, 2))
-    assert second["rank"] == 1
-    assert second["rank_bound"] == 61
-    # the domain as one cell of a thousand dimensions
-    many = Network((Layer("relu", np.eye(1100), np.full(1100, 9.0), Units.pointwise(RELU, 1100)),), (1100,))
-    row = rn.analyze(rn.enumerate_regions(many, Box(-1, 1))).children.to_pylist()[0]
-    assert row["bound"] == math.inf
+    relu = Layer("relu", np.eye(1100), np.full(1100, 9.0), Units.pointwise(RELU, 1100))
+    more = Layer("more", np.ones((60, 1100)), np.zeros(60), Units.pointwise(RELU, 60))
+    analysis = analysis_of(Network((relu, more), (1100,)), Box(-1, 1), (0, 1100), (1, 1100), (1, 2))
+    row, second, third = analysis.children.to_pylist()
+    assert (row["bound"], row["rank"]) == (math.inf, 1100)
     assert int(row["bound_exact"]) == 2**1100
     assert row["max_of_bound"] == 0.0
-    json.dumps(rn.analyze(rn.enumerate_regions(many, Box(-1, 1))).to_dict(), allow_nan=False)
+    assert (second["bound_exact"], third["bound_exact"]) == (str(1 + 60 + 30 * 59), str(2**60))
+    assert [row["rank_bound"] for row in (second, third)] == [61, 61]
+    assert (
+        json.loads(json.dumps(analysis.to_dict("children"), allow_nan=False))["tables"]["children"][0]["bound"] is None
+    )
+    huge = Layer("relu", np.eye(3400), np.full(3400, 9.0), Units.pointwise(RELU, 3400))
+    row = analysis_of(Network((huge,), (3400,)), Box(-1, 1), (0, 3400)).children.to_pylist()[0]
+    assert (row["bound"], row["bound_exact"]) == (math.inf, None)
 
 
 def test_a_float_is_never_below_its_bound():
-    bounds = LayerBounds.of(Layer("relu", np.eye(60), np.zeros(60), Units.pointwise(RELU, 60)), 30)
-    network = Network((Layer("relu", np.eye(60), np.full(60, 9.0), Units.pointwise(RELU, 60)),), (60,))
-    box = Box(-np.array([1.0] * 30 + [0.0] * 30), np.array([1.0] * 30 + [0.0] * 30))
-    row = rn.analyze(rn.enumerate_regions(network, box)).children.to_pylist()[0]
-    exact = sum(math.comb(60, j) for j in range(31))
-    assert int(row["bound_exact"]) == bounds.by_units(30) == exact
-    assert int(float(exact)) != exact
+    layer = Layer("relu", np.eye(60), np.zeros(60), Units.pointwise(RELU, 60))
+    upper = np.array([1.0] * 25 + [0.0] * 35)
+    row = analysis_of(Network((layer,), (60,)), Box(-upper, upper), (0, 25)).children.to_pylist()[0]
+    exact = sum(math.comb(60, j) for j in range(26))
+    assert int(row["bound_exact"]) == exact
+    assert int(float(exact)) < exact
     assert int(row["bound"]) > exact > int(np.nextafter(row["bound"], 0))
 
 
@@ -280,10 +296,10 @@ def test_without_unit_layers():
 
 
 def test_dimension_zero():
-    """A whole space that the first layer does not see at all has no dimensions; one region, never split."""
+    """After a layer that sees nothing of the whole space, of which one dimension is kept; one region, never split."""
     network = relu_chain((np.zeros((2, 3)), [1.0, -1.0]), ([[1.0, 1]], [0.0]))
     analysis = rn.analyze(rn.enumerate_regions(network, WholeSpace(), record="tree"))
-    assert set(analysis.dimensions.column("dimension").to_pylist()) == {0}
+    assert analysis.dimensions.column("dimension").to_pylist() == [1, 0, 0]
     row = analysis.children.to_pylist()[0]
     assert (row["max"], row["bound"], row["units"], row["rank"]) == (1, 1.0, 0, 0)
     assert [tuple(row.values()) for row in analysis.last_split.to_pylist()] == [(-1, "input", 0, 0, 1, 1.0)]
@@ -382,14 +398,12 @@ def test_runs_of_other_engines_and_in_floating_point():
 
 def test_runs_and_directories(tmp_path, monkeypatch):
     """A Result, one that was opened, and a path; parts that hold a few rows each."""
-    monkeypatch.setattr(writer, "PART_ROWS", 3)
-    network, box = HONEST["pooling ties"]
     for record in ("regions", "tree"):
-        result = rn.enumerate_regions(network, box, record=record, out=tmp_path / record)
-        assert len(list((tmp_path / record / "parts").iterdir())) > 2
-        ways = [rn.analyze(run) for run in (result, rn.open_run(tmp_path / record), tmp_path / record)]
-        assert all_tables(ways[0]) == all_tables(ways[1]) == all_tables(rn.analyze(str(tmp_path / record)))
-        assert all_tables(ways[0]) == all_tables(ways[2])
+        out = small_run(tmp_path / record, monkeypatch, record)
+        assert len(parts(out)) == 2
+        ways = [rn.analyze(run) for run in (rn.open_run(out), out, str(out))]
+        for analysis in ways:
+            assert_is(analysis, expected(NET, BOX))
     with pytest.raises(InputError, match="the run is an object of type int; give a Result"):
         rn.analyze(3)
     with pytest.raises(InputError, match="is not a run directory: no such folder"):

@@ -208,7 +208,7 @@ def test_the_picture_of_children(matplotlib, star, tmp_path):
     for k, layer in enumerate((-1, 0)):
         of_layer = [row for row in rows if row["layer"] == layer]
         for (x, y), column in zip(drawn[3 * k : 3 * k + 3], ("mean", "max", "rank_bound"), strict=True):
-            assert list(x) == [row["dimension"] for row in of_layer]
+            assert list(np.round(x)) == [row["dimension"] for row in of_layer]
             assert list(y) == [row[column] for row in of_layer]
     texts = [text.get_text() for text in ax.get_legend().get_texts()]
     assert texts == ["input by signs", "signs by maximum", "mean", "maximum", "bound by rank"]

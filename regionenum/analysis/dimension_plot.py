@@ -19,6 +19,11 @@ LAYERS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#00
 
 _MARKERS = "osD^vPX"
 
+_BOUND: dict[str, Any] = {"marker": "_", "markersize": 14, "markeredgewidth": 2, "linestyle": "--", "linewidth": 1}
+
+_WIDTH = 0.6
+"""Width that the layers share around one dimension."""
+
 _NAME = 16
 """Letters of a layer's name that are shown."""
 
@@ -54,26 +59,31 @@ def _children(ax: Any, table: Table) -> str:
     from matplotlib.ticker import MaxNLocator
 
     rows = [row for row in table.to_pylist() if row["closed"]]
+    layers = list(dict.fromkeys(row["layer"] for row in rows))
     handles = []
-    for k, layer in enumerate(dict.fromkeys(row["layer"] for row in rows)):
+    for k, layer in enumerate(layers):
         of_layer = [row for row in rows if row["layer"] == layer]
         colour, marker = LAYERS[k % len(LAYERS)], _MARKERS[k % len(_MARKERS)]
-        ranks = [row["dimension"] for row in of_layer]
+        # side by side, so that the points of one dimension do not hide each other
+        beside = _WIDTH * ((k + 0.5) / len(layers) - 0.5)
+        x = [row["dimension"] + beside for row in of_layer]
         # what has no float64 is left out of the line
         bounds = [row["rank_bound"] if np.isfinite(row["rank_bound"]) else np.nan for row in of_layer]
         name = " by ".join(ending(of_layer[0][side], _NAME) for side in ("name", "next_name"))
-        handles += ax.plot(ranks, [row["mean"] for row in of_layer], f"-{marker}", color=colour, label=name)
-        ax.plot(ranks, [row["max"] for row in of_layer], marker, color=colour, markerfacecolor="none", markersize=9)
-        ax.plot(ranks, bounds, f"--{marker}", color=colour, linewidth=1, markersize=3)
+        handles += ax.plot(x, [row["mean"] for row in of_layer], f"-{marker}", color=colour, label=name)
+        ax.plot(x, [row["max"] for row in of_layer], marker, color=colour, markerfacecolor="none", markersize=9)
+        ax.plot(x, bounds, color=colour, **_BOUND)
     handles += [
         Line2D([], [], color="#333333", marker="o", label="mean"),
         Line2D(
             [], [], color="#333333", marker="o", markerfacecolor="none", markersize=9, linestyle="", label="maximum"
         ),
-        Line2D([], [], color="#333333", linestyle="--", linewidth=1, label="bound by rank"),
+        Line2D([], [], color="#333333", label="bound by rank", **_BOUND),
     ]
+    ranks = sorted({row["dimension"] for row in rows}) or [0]
     ax.set_yscale("log")
-    ax.xaxis.set_major_locator(MaxNLocator(integer=True))
+    ax.set_xlim(ranks[0] - 0.5, ranks[-1] + 0.5)
+    ax.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
     ax.set(xlabel="dimension of the cell", ylabel="children of a cell")
     ax.legend(handles=handles, loc="upper left", bbox_to_anchor=(1.02, 1.0), borderaxespad=0.0, frameon=False)
     return "How the next layer splits cells"
