@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from regionenum.analysis import theory
-    from regionenum.choices import EngineName, Fill, Record
+    from regionenum.analysis.dimension import Analysis, analyze
+    from regionenum.choices import AnalysisPlot, EngineName, Fill, Record
     from regionenum.domain import Box, Domain, Polytope, Slice, WholeSpace, l1_ball, linf_ball
     from regionenum.engine.interface import Counters, Engine, Statistics
     from regionenum.enumeration import enumerate_regions
@@ -25,6 +26,8 @@ if TYPE_CHECKING:
     __version__: str
 
 __all__ = [
+    "Analysis",
+    "AnalysisPlot",
     "Audit",
     "Box",
     "Counters",
@@ -47,6 +50,7 @@ __all__ = [
     "WholeSpace",
     "WorkerError",
     "__version__",
+    "analyze",
     "enumerate_regions",
     "l1_ball",
     "linf_ball",
@@ -59,6 +63,8 @@ __all__ = [
 ]
 
 _HOMES = {
+    "Analysis": "analysis.dimension",
+    "AnalysisPlot": "choices",
     "Box": "domain",
     "Counters": "engine.interface",
     "Domain": "domain",
@@ -80,6 +86,7 @@ _HOMES = {
     "Statistics": "engine.interface",
     "WholeSpace": "domain",
     "WorkerError": "errors",
+    "analyze": "analysis.dimension",
     "enumerate_regions": "enumeration",
     "l1_ball": "domain",
     "linf_ball": "domain",

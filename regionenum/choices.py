@@ -30,3 +30,13 @@ class Fill(enum.StrEnum):
     REGION = "region"
     DIMENSION = "dimension"
     CLASS = "class"
+
+
+class AnalysisPlot(enum.StrEnum):
+    """What a plot of an analysis shows.
+
+    CHILDREN: children of cells by dimension, against the bound; DIMENSIONS: the shares of the dimensions, layer by layer.
+    """
+
+    CHILDREN = "children"
+    DIMENSIONS = "dimensions"

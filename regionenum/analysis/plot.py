@@ -9,11 +9,10 @@ from typing import Any
 import numpy as np
 
 from regionenum.analysis.colouring import CLASSES, DIMENSIONS, LIGHT
+from regionenum.analysis.figures import axes_for, check_drawing, save_figure
 from regionenum.analysis.picture import Axes, Picture, chart_of, picture, pieces_of
 from regionenum.analysis.polygons import Polygons, output_values
 from regionenum.choices import Fill
-from regionenum.errors import InputError
-from regionenum.files import write_atomically
 from regionenum.network.units import Floats
 from regionenum.results.findings import Findings
 
@@ -41,23 +40,9 @@ def plot(
         asked of a network with one output, matplotlib is missing, or the picture cannot be
         written in the format of its ending.
     """
-    try:
-        from matplotlib.backend_bases import FigureCanvasBase
-        from matplotlib.figure import Figure
-    except ImportError as error:
-        raise InputError("plots need matplotlib; install it with: pip install 'regionenum[plot]'") from error
-    if path is not None:
-        known = FigureCanvasBase.get_supported_filetypes()
-        if Path(path).suffix[1:].lower() not in known:
-            raise InputError(f"{path} does not end like a picture; choose one of .{', .'.join(sorted(known))}")
+    check_drawing(path)
     drawn = picture(found, fill, layer)
-    if ax is None and path is None:
-        from matplotlib import pyplot
-
-        ax = pyplot.subplots(figsize=(7.0, 5.6), layout="constrained")[1]
-    elif ax is None:
-        # a figure of its own, so that no window system is needed and nothing is left open
-        ax = Figure(figsize=(7.0, 5.6), layout="constrained").subplots()
+    ax = axes_for(ax, path)
     chart = chart_of(found)
     axes = Axes.of(chart, found.subject.network.input_shape)
     if chart.dim == 1:
@@ -71,7 +56,7 @@ def plot(
         state += ", seen through a window"
     ax.set_title(f"{found.count:,} region{'' if found.count == 1 else 's'}{state}")
     if path is not None:
-        _save(ax, Path(path))
+        save_figure(ax, Path(path))
     return ax
 
 
@@ -156,14 +141,3 @@ def _add_legend(ax: Any, drawn: Picture, palette: list[Any]) -> None:
     handles = [*ax.get_legend_handles_labels()[0], *patches[:_LABELS]]
     if handles:
         ax.legend(handles=handles, loc="upper left", bbox_to_anchor=(1.02, 1.0), borderaxespad=0.0, frameon=False)
-
-
-def _save(ax: Any, path: Path) -> None:
-    try:
-        write_atomically(
-            path,
-            lambda file: ax.figure.savefig(file, format=path.suffix[1:].lower(), dpi=200, bbox_inches="tight"),
-            durable=False,
-        )
-    except OSError as error:
-        raise InputError(f"{path} cannot be written ({error.strerror}); choose a file in an existing folder") from error

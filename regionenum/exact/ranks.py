@@ -50,6 +50,43 @@ def independent_columns(weight: Floats | sp.csr_array, directions: sp.csr_array 
     raise AssertionError("there are enough primes")
 
 
+def rank_up_to(weight: Floats | sp.csr_array, most: int) -> int | None:
+    """The rank of W, or `most` if that is smaller, exactly; None where this would take too long.
+
+    The rank modulo a prime is a lower bound, and so is that of some of the rows, taken at random: it mostly meets one of the
+    upper bounds `most`, the number of rows that are not 0, and that of columns. Otherwise all minors are tried.
+
+    Parameters
+    ----------
+    weight : (n_rows, n_in)
+    most : 0 or more
+    """
+    entries = sp.csr_array(weight, copy=True)
+    entries.eliminate_zeros()
+    rows, columns = np.flatnonzero(np.diff(entries.indptr)), np.unique(entries.indices)
+    upper = min(most, len(rows), len(columns))
+    if not upper:
+        return 0
+    some = np.random.default_rng(0).permutation(rows)[: 4 * upper + 16]
+    if _rank_of_combinations(entries[some], upper) == upper:
+        return upper
+    if len(rows) * len(columns) > _MOST_ENTRIES:
+        return None
+    return min(upper, len(independent_columns(entries[rows][:, columns])))
+
+
+_MOST_ENTRIES = 1 << 20
+"""Entries of a matrix that is not refused by `rank_up_to`: every prime takes a tenth of a second then."""
+
+
+def _rank_of_combinations(weight: sp.csr_array, n: int) -> int:
+    """The rank modulo a prime of W V for n random columns V: at most the rank of W, and mostly that, or n."""
+    prime = next(primes())
+    used = weight[:, np.unique(weight.indices)]
+    image = ModularMatrix.modulo(prime, used)(np.random.default_rng(1).integers(0, prime, (n, used.shape[1])))
+    return int(nmod_mat(*image.shape, image.ravel().tolist(), prime).rank())
+
+
 def _best_first(matrix: Floats) -> Ints:
     """Columns in the order of a pivoted QR decomposition of the rows scaled to length 1."""
     largest = np.abs(matrix).max(axis=1, keepdims=True, initial=0.0)
