@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from regionenum.result import Result, open_run
     from regionenum.results.findings import Audit, LayerSummary, RankSummary
     from regionenum.results.progress import Progress
+    from regionenum.study.compare import compare
 
     __version__: str
 
@@ -46,6 +47,7 @@ __all__ = [
     "WholeSpace",
     "WorkerError",
     "__version__",
+    "compare",
     "enumerate_regions",
     "l1_ball",
     "linf_ball",
@@ -78,6 +80,7 @@ _HOMES = {
     "Statistics": "engine.interface",
     "WholeSpace": "domain",
     "WorkerError": "errors",
+    "compare": "study.compare",
     "enumerate_regions": "enumeration",
     "l1_ball": "domain",
     "linf_ball": "domain",

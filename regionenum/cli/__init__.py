@@ -15,7 +15,7 @@ import sys
 from collections.abc import Sequence
 from typing import NoReturn
 
-from regionenum.cli import certify, count, describe, doctor, plot, report, resume, run, status
+from regionenum.cli import certify, compare, count, describe, doctor, plot, report, resume, run, status
 from regionenum.cli.domain import join_pairs
 from regionenum.errors import EngineError, InputError, RunError, WorkerError
 
@@ -94,7 +94,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--version", action=_Version, nargs=0, help="print the version")
     verbs = parser.add_subparsers(title="verbs", metavar="VERB", required=True)
-    for verb in (count, run, resume, status, report, certify, plot, describe, doctor):
+    for verb in (count, run, resume, status, report, certify, compare, plot, describe, doctor):
         verb.add_parser(verbs)
     return parser
 
