@@ -95,7 +95,9 @@ def test_the_files(whole):
     assert columns(text) <= 80
     for row in table.to_pylist():
         assert any(row["architecture"] in line and f"{row['regions']:,}" in line for line in text.splitlines())
-    assert {path.name for path in (out / "runs").iterdir()} == {row["run"].removeprefix("runs/") for row in table.to_pylist()}
+    assert {path.name for path in (out / "runs").iterdir()} == {
+        row["run"].removeprefix("runs/") for row in table.to_pylist()
+    }
     assert "<svg" in (out / "report.html").read_text()
     assert json.loads((out / "study.json").read_text())["study"]["name"] == "line"
 
@@ -177,7 +179,10 @@ def big(known, tmp_path):
     """A study of a file with 100,000 regions and of the star, and the file's count."""
     save_npz(star_network(), tmp_path / "star.npz")
     given = [{"file": str(known[1]), "name": "big"}]
-    content = {"study": {"name": "big", "out": str(tmp_path / "out")}, "domain": {"kind": "box", "lower": -3, "upper": 3}}
+    content = {
+        "study": {"name": "big", "out": str(tmp_path / "out")},
+        "domain": {"kind": "box", "lower": -3, "upper": 3},
+    }
     return content | {"network": [*given, {"file": str(tmp_path / "star.npz")}]}, known[2].count
 
 
@@ -205,12 +210,16 @@ def test_an_enumeration_goes_on_where_it_stopped(big, tmp_path, workers, short_s
 def test_a_signal_stops_the_command_with_75(big, tmp_path, workers):
     content, expected = big
     path = write(tmp_path / "study.toml", content)
-    slow = "import sys, time; from regionenum.cli import main; from regionenum.engine.compiled import CompiledExplorer\n"
+    slow = (
+        "import sys, time; from regionenum.cli import main; from regionenum.engine.compiled import CompiledExplorer\n"
+    )
     slow += "step = CompiledExplorer.step\n"
     slow += "def slow_step(self, nodes):\n    time.sleep(0.05)\n    return step(self, min(nodes, 2000))\n"
     slow += "CompiledExplorer.step = slow_step\nsys.exit(main())"
     command = [sys.executable, "-c", slow, "compare", str(path), "--workers", workers]
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True)
+    process = subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True
+    )
     try:
         wait_until(lambda: list((tmp_path / "out").glob("runs/big-*/status.json")))
         process.send_signal(signal.SIGTERM)
@@ -282,7 +291,9 @@ def test_the_tasks_of_a_slurm_array_are_parts(whole, tmp_path, capsys, monkeypat
 
 
 def test_every_network_is_in_one_part(tmp_path):
-    content = tables(tmp_path, grid={"inputs": None, "data": "iris", "seeds": 3, "epochs": [0, 5, 9], "pooling": "none"})
+    content = tables(
+        tmp_path, grid={"inputs": None, "data": "iris", "seeds": 3, "epochs": [0, 5, 9], "pooling": "none"}
+    )
     del content["grid"]["inputs"]
     every = groups(Plan.of(study_from(content)).entries)
     assert [len(group) for group in every] == [3] * 6
@@ -300,7 +311,10 @@ def test_given_files(tmp_path):
     content = {
         "study": {"name": "given", "out": str(tmp_path / "out"), "record": "regions"},
         "domain": {"kind": "box", "lower": -1, "upper": 1},
-        "network": [{"file": "$STARS/star.npz", "parameters": 7, "seed": 3}, {"file": "nets/star.npz", "name": "again"}],
+        "network": [
+            {"file": "$STARS/star.npz", "parameters": 7, "seed": 3},
+            {"file": "nets/star.npz", "name": "again"},
+        ],
     }
     path = write(tmp_path / "study.toml", content)
     os.environ["STARS"] = str(tmp_path / "nets")

@@ -108,7 +108,10 @@ def test_channels_are_scaled_with_widths():
         (lambda: fitted(Architecture(widths=(1, 1)), (4,), 3, 5), r"parameters = 5: .* no nearer than 13"),
         (lambda: fitted(Architecture(), (4,), 3, 100), "cannot be scaled; give one of them"),
         (lambda: n_parameters(Architecture((4,)), (4,), 3), r"inputs of shape \(4,\) are no images"),
-        (lambda: n_parameters(Architecture((4, 4), kernel=5), IMAGE, 3), "an image of 4 x 4 is too small for a kernel of 5"),
+        (
+            lambda: n_parameters(Architecture((4, 4), kernel=5), IMAGE, 3),
+            "an image of 4 x 4 is too small for a kernel of 5",
+        ),
         (lambda: n_parameters(Architecture((4,), pool=9), IMAGE, 3), "too small for a kernel of 3 and windows of 9"),
         (lambda: n_parameters(Architecture(widths=(5,), pool=2), (4,), 3), "windows of 2 do not fill a layer of 5"),
     ],

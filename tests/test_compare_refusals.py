@@ -27,7 +27,7 @@ REFUSED = {
     "kind of domain": ({"domain": {"kind": "ball"}}, "`domain.kind`: 'ball' is unknown; use one of box, whole_space"),
     "bounds": ({"domain": {"lower": 2}}, "lower 2.0 is above upper 1.0"),
     "activation": ({"grid": {"activation": ["relu", "gelu"]}}, "`grid.activation`: 'gelu' is unknown; use one of relu"),
-    "pooling": ({"grid": {"pooling": ["max1"]}}, "`grid.pooling`: 'max1' is unknown; use \"none\", \"max2\""),
+    "pooling": ({"grid": {"pooling": ["max1"]}}, '`grid.pooling`: \'max1\' is unknown; use "none", "max2"'),
     "order": ({"grid": {"order": "first"}}, "`grid.order`: 'first' is unknown; use one of activation, pooling"),
     "widths": ({"grid": {"widths": [16, 16]}}, "`grid.widths[0]`: expected `array`, got `int`"),
     "a width of zero": ({"grid": {"widths": [[0]]}}, "`grid.widths[0][0]`: expected `int` >= 1"),
@@ -39,7 +39,10 @@ REFUSED = {
     "data": ({"grid": {"data": "mnist"}}, "`grid.data`: 'mnist' is unknown; use one of iris, wine, cancer, digits"),
     "data and inputs": ({"grid": {"data": "iris"}}, "[grid] needs either `data`, or `inputs` and `outputs`"),
     "neither": ({"grid": {"inputs": None}}, "[grid] needs either `data`, or `inputs` and `outputs`"),
-    "outputs": ({"grid": TRAINED | {"outputs": 2}}, "`grid.outputs` = 2 is given with `data`, whose classes are the outputs"),
+    "outputs": (
+        {"grid": TRAINED | {"outputs": 2}},
+        "`grid.outputs` = 2 is given with `data`, whose classes are the outputs",
+    ),
     "epochs": ({"grid": {"epochs": [0, 5]}}, "`grid.epochs`: 5 epochs need something to train on; give `data`"),
     "parameters": ({"grid": {"parameters": 3}}, "parameters = 3: 2-relu-max2 comes no nearer than 7 parameters"),
     "images": ({"grid": {"channels": [[2]]}}, "channels [2]: inputs of shape (1,) are no images"),
@@ -47,8 +50,14 @@ REFUSED = {
     "rate": ({"train": {"rate": 0}}, "`train.rate`: expected `float` > 0.0"),
     "optimiser": ({"train": {"optimiser": "adamw"}}, "`train.optimiser`: 'adamw' is unknown; use one of adam, sgd"),
     "limit": ({"limits": {"max_regions": 0}}, "`limits.max_regions`: expected `int` >= 1"),
-    "two files of one name": ({"network": [{"file": "x.npz"}, {"file": "y/x.npz"}]}, "two networks are called x; give one"),
-    "a missing file": ({"network": [{"file": "none.npz"}]}, 'there is no file none.npz; give its path, or say missing = "skip"'),
+    "two files of one name": (
+        {"network": [{"file": "x.npz"}, {"file": "y/x.npz"}]},
+        "two networks are called x; give one",
+    ),
+    "a missing file": (
+        {"network": [{"file": "none.npz"}]},
+        'there is no file none.npz; give its path, or say missing = "skip"',
+    ),
     "data of a file": ({"network": [{"file": "x.npz", "data": "moons"}]}, "`network[0].data`: 'moons' is unknown"),
 }
 

@@ -46,7 +46,9 @@ def table(*rows):
 def test_what_all_rows_share_stands_above():
     text = study_text("x", table(row(), row(architecture="30-relu")), [])
     assert text.splitlines()[:2] == ["Study x: 2 networks", "All of them: data iris, epoch 50, seed 0"]
-    (line,) = [line for line in text.splitlines() if line.startswith("16-16-16-relu  ") and "12,345" in line and "500" in line]
+    (line,) = [
+        line for line in text.splitlines() if line.startswith("16-16-16-relu  ") and "12,345" in line and "500" in line
+    ]
     assert line.split()[:3] == ["16-16-16-relu", "500", "0.950"]
     assert "epoch" not in text.split("Networks")[1]
     text = study_text("x", table(row(), row(epoch=51)), ["a note"])

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import signal
 import sys
 from typing import TYPE_CHECKING
 
@@ -63,6 +64,8 @@ def _run(arguments: argparse.Namespace) -> int:
     from regionenum.study.entries import part_from
 
     _refuse_ranks()
+    # a warning that comes before the study listens is no reason to die
+    signal.signal(signal.SIGUSR1, signal.SIG_IGN)
     changes = [override(text, "grid.seeds=5") for text in arguments.set]
     plan = Plan.of(with_options(read_study(arguments.study, changes), arguments.out or None, arguments.workers))
     for note in plan.notes:

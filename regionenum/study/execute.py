@@ -40,7 +40,7 @@ class Moment:
     Attributes
     ----------
     name : of the network
-    doing : "training", "enumerating", or "done" for now
+    doing : "training", "enumerating", or "done"
     epoch : of the training
     regions, rate : of the enumeration
     """
@@ -97,7 +97,8 @@ def run_group(group: list[Entry], stop: Stop, workers: int, show: Show) -> None:
             return
         with _naming(entry):
             _enumerate(entry, stop, workers, show)
-        show(Moment(entry.name, "done"))
+            if finished(entry):
+                show(Moment(entry.name, "done"))
 
 
 @contextmanager

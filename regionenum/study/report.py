@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from importlib.util import find_spec
 from typing import Any
 
@@ -54,7 +55,7 @@ def _pictures(rows: list[dict[str, Any]], averaged: list[dict[str, Any]]) -> lis
     }
     found = []
     for key, words in (("parameters", "parameters"), ("test_accuracy", "accuracy on test samples")):
-        if sum(row[key] is not None for row in rows) > 1:
+        if sum(row[key] is not None and row["regions"] > 0 for row in rows) > 1:
             found.append(_scatter(rows, look, key, words))
     found.append(_growth(averaged, look))
     found.append(_dimensions(rows, look))
@@ -64,7 +65,11 @@ def _pictures(rows: list[dict[str, Any]], averaged: list[dict[str, Any]]) -> lis
 def _scatter(rows: list[dict[str, Any]], look: dict[str, dict[str, str]], key: str, words: str) -> str:
     drawn, ax = new_figure()
     for label, style in look.items():
-        points = [(row[key], row["regions"]) for row in rows if _label(row) == label and row[key] is not None]
+        points = [
+            (row[key], row["regions"])
+            for row in rows
+            if _label(row) == label and row[key] is not None and row["regions"]
+        ]
         if points:
             ax.plot(*zip(*points, strict=True), linestyle="none", label=label, **style)
     ax.set(xlabel=words, ylabel="regions", yscale="log")
@@ -76,7 +81,8 @@ def _growth(averaged: list[dict[str, Any]], look: dict[str, dict[str, str]]) -> 
     drawn, ax = new_figure()
     labelled = set()
     for row in averaged:
-        layers = [1.0, *(row["regions_by_layer"] or [])]
+        # a run that was stopped at once has found nothing, which a logarithm does not show
+        layers = [1.0, *(n or math.nan for n in row["regions_by_layer"] or [])]
         # one line for every epoch, one label for all of them
         label = _label(row)
         ax.plot(range(len(layers)), layers, label=None if label in labelled else label, **look[label])

@@ -78,7 +78,11 @@ _KEYS = {"data": "data", "parameters_asked": "asked", "epoch": "epoch", "seed": 
 def _shared(rows: list[dict[str, Any]]) -> str:
     """What all rows have in common, in words."""
     words = {"parameters_asked": "parameters asked for"}
-    said = [f"{words.get(key, key)} {rows[0][key]}" for key in _KEYS if rows[0][key] is not None and key not in _varying(rows)]
+    said = [
+        f"{words.get(key, key)} {rows[0][key]}"
+        for key in _KEYS
+        if rows[0][key] is not None and key not in _varying(rows)
+    ]
     return ", ".join(said)
 
 
