@@ -241,7 +241,8 @@ def test_a_defect_shows_its_traceback(monkeypatch, model):
 
 
 @pytest.mark.parametrize(
-    "verb", [[], ["count"], ["run"], ["resume"], ["status"], ["report"], ["plot"], ["describe"], ["doctor"]]
+    "verb",
+    [[], ["count"], ["run"], ["resume"], ["status"], ["report"], ["compare"], ["plot"], ["describe"], ["doctor"]],
 )
 def test_help_is_light(verb):
     code = (

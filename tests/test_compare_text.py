@@ -49,7 +49,7 @@ def test_what_all_rows_share_stands_above():
     (line,) = [
         line for line in text.splitlines() if line.startswith("16-16-16-relu  ") and "12,345" in line and "500" in line
     ]
-    assert line.split()[:3] == ["16-16-16-relu", "500", "0.950"]
+    assert line.split()[:3] == ["16-16-16-relu", "500", "48"]
     assert "epoch" not in text.split("Networks")[1]
     text = study_text("x", table(row(), row(epoch=51)), ["a note"])
     assert "epoch" in text.split("Networks")[1].splitlines()[2]

@@ -157,8 +157,8 @@ def run_groups(study: Study, todo: list[list[Entry]], stop: Stop, show: Show) ->
     workers = available_workers() if said == "auto" else said
     side = min(workers, len(todo))
     stop.begin()
+    _make_folder(study)
     if side > 1:
-        _make_folder(study)
         run_side_by_side(todo, stop, side, workers // side, show)
         return
     for group in todo:
@@ -187,7 +187,8 @@ def merge(plan: Plan) -> tuple[Table, str]:
 
 def _make_folder(study: Study) -> None:
     try:
-        study.out.mkdir(parents=True, exist_ok=True)
+        for folder in (study.out / "networks", study.out / "runs"):
+            folder.mkdir(parents=True, exist_ok=True)
         text = msgspec.json.format(msgspec.json.encode(study), indent=1)
         write_atomically(study.out / "study.json", lambda file: file.write(text))
     except OSError as error:

@@ -278,6 +278,8 @@ def _domain(table: Mapping[str, Any]) -> DomainDescription | DataDomain:
 def _check(study: Study) -> None:
     """Refuse what does not go together."""
     _check_names(study)
+    if not isinstance(study.domain, DataDomain):
+        study.domain.build()
     grid = study.grid
     if grid is None and not study.network:
         raise InputError("there are no networks; give a table [grid], or tables [[network]]")

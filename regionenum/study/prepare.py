@@ -8,11 +8,12 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from pathlib import Path
+from typing import IO
 
 import msgspec
 import numpy as np
 
-from regionenum.errors import InputError
+from regionenum.errors import InputError, RunError
 from regionenum.files import write_atomically
 from regionenum.network import transform
 from regionenum.network.layers import Network
@@ -73,11 +74,12 @@ def networks_of(group: list[Entry], tick: Callable[[Entry, int], None]) -> None:
     ------
     InputError
         If one cannot be made or read.
+    RunError
+        If it cannot be written.
     """
     missing = [entry for entry in group if read_facts(entry) is None]
     if not missing:
         return
-    (group[0].study.out / "networks").mkdir(parents=True, exist_ok=True)
     if isinstance(missing[0].source, Given):
         for entry in missing:
             _keep(entry, *_read(entry))
@@ -144,7 +146,23 @@ def _keep(entry: Entry, network: Network, outputs: Network | None = None) -> Non
     if source.data is not None:
         facts = _measured(facts, entry, outputs or network, load_data(source.data))
     save_npz(network, path.with_suffix(".npz"))
-    write_atomically(path, lambda file: file.write(msgspec.json.encode(facts)))
+    write_file(path, lambda file: file.write(msgspec.json.encode(facts)))
+
+
+def write_file(path: Path, write: Callable[[IO[bytes]], object]) -> None:
+    """Write a file of a study, whole or not at all.
+
+    Raises
+    ------
+    RunError
+        If it cannot be written.
+    """
+    try:
+        write_atomically(path, write)
+    except OSError as error:
+        raise RunError(
+            f"{path} cannot be written ({error.strerror or error}); free space or mend the permissions, then run again"
+        ) from error
 
 
 def _measured(facts: Facts, entry: Entry, network: Network, data: Data) -> Facts:

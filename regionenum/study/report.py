@@ -10,7 +10,8 @@ from regionenum.analysis.html import COLOURS, figure, heading, legend, new_figur
 from regionenum.analysis.html import table as html_table
 from regionenum.results.schema import Table
 from regionenum.study.description import Study
-from regionenum.study.table import by_architecture, write_file
+from regionenum.study.prepare import write_file
+from regionenum.study.table import by_architecture
 
 _MARKERS = "osD^vP*Xh<>"
 

@@ -6,22 +6,19 @@ import csv
 import io
 import math
 from collections.abc import Callable
-from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from regionenum.errors import RunError
-from regionenum.files import write_atomically
 from regionenum.network.layers import Network
 from regionenum.result import Result, open_run
 from regionenum.results.schema import Table
 from regionenum.study.description import Study
 from regionenum.study.entries import Entry, Made
 from regionenum.study.execute import distinct_maps
-from regionenum.study.prepare import Facts, read_facts
+from regionenum.study.prepare import Facts, read_facts, write_file
 
 _HISTOGRAM = pa.list_(pa.struct([("dimension", pa.int32()), ("regions", pa.int64())]))
 
@@ -214,22 +211,6 @@ def write_tables(study: Study, table: Table, text: str) -> None:
     write_file(study.out / "architectures.parquet", lambda file: pq.write_table(averaged, file, compression="zstd"))
     write_file(study.out / "study.csv", lambda file: file.write(as_csv(table).encode()))
     write_file(study.out / "study.txt", lambda file: file.write(text.encode()))
-
-
-def write_file(path: Path, write: Callable[[IO[bytes]], object]) -> None:
-    """Write a file of a study, whole or not at all.
-
-    Raises
-    ------
-    RunError
-        If it cannot be written.
-    """
-    try:
-        write_atomically(path, write)
-    except OSError as error:
-        raise RunError(
-            f"{path} cannot be written ({error.strerror or error}); free space or mend the permissions, then run again"
-        ) from error
 
 
 def as_csv(table: Table) -> str:
