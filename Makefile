@@ -1,5 +1,6 @@
 # make demo: set everything up, then count the regions of a network trained on real data.
 # make test: set everything up, then lint, type check and test.
+# make study NAME=pooling: set everything up, then run a study of configs/studies, with a process for each CPU, into runs/NAME.
 # make coverage: the same, then run some tests with kernels uncompiled, and list the lines that they do not reach.
 # make test-slurm: set everything up, then submit the scripts of slurm/ to a Slurm on this machine (root, if it has to be installed).
 PYTHON ?= python3
@@ -13,10 +14,16 @@ TESTS ?= tests/test_near_degenerate.py $(wildcard tests/test_*_verbs.py tests/te
 # How `make test` spreads the tests: over the cores, but over few, as every process loads torch and the kernels. On one core: PARALLEL=
 PARALLEL ?= --numprocesses auto --maxprocesses 4 --dist worksteal
 
-.PHONY: demo test test-openmpi test-slurm coverage lint types clean
+.PHONY: demo study test test-openmpi test-slurm coverage lint types clean
 
 demo: $(VENV)/.ready
 	$(BIN)/python -m benchmarks.demo
+
+STUDIES := $(sort $(patsubst configs/studies/%.toml,%,$(wildcard configs/studies/*.toml)))
+study: $(VENV)/.ready
+	@[ -f "configs/studies/$(NAME).toml" ] || { echo "make study: NAME=$(NAME) is no study; give one of: $(STUDIES)" >&2; exit 2; }
+	REGIONENUM_ACASXU="$${REGIONENUM_ACASXU:-$(CURDIR)/../shared/data/acasxu}" \
+	  $(BIN)/regionenum compare configs/studies/$(NAME).toml --workers auto
 
 test: lint types $(VENV)/.mpi
 	$(BIN)/python -m pytest $(PARALLEL)

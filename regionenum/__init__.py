@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from regionenum.result import Result, open_run
     from regionenum.results.findings import Audit, LayerSummary, RankSummary
     from regionenum.results.progress import Progress
+    from regionenum.study.compare import compare
 
     __version__: str
 
@@ -51,6 +52,7 @@ __all__ = [
     "WorkerError",
     "__version__",
     "analyze",
+    "compare",
     "enumerate_regions",
     "l1_ball",
     "linf_ball",
@@ -87,6 +89,7 @@ _HOMES = {
     "WholeSpace": "domain",
     "WorkerError": "errors",
     "analyze": "analysis.dimension",
+    "compare": "study.compare",
     "enumerate_regions": "enumeration",
     "l1_ball": "domain",
     "linf_ball": "domain",

@@ -241,7 +241,21 @@ def test_a_defect_shows_its_traceback(monkeypatch, model):
 
 
 @pytest.mark.parametrize(
-    "verb", [[], ["count"], ["run"], ["resume"], ["status"], ["report"], ["plot"], ["describe"], ["theory"], ["doctor"]]
+    "verb",
+    [
+        [],
+        ["count"],
+        ["run"],
+        ["resume"],
+        ["status"],
+        ["report"],
+        ["analyze"],
+        ["compare"],
+        ["plot"],
+        ["describe"],
+        ["theory"],
+        ["doctor"],
+    ],
 )
 def test_help_is_light(verb):
     code = (

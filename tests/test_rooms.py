@@ -51,25 +51,31 @@ ROOMS: dict[str, tuple[str, ...]] = {
     "results": (*_UP_TO_ENGINE, "parallel"),
     "analysis": _UP_TO_RESULTS,
     "top": ("network.load", "analysis", *_UP_TO_RESULTS),
-    "cli": ("top", "network.load", "analysis", *_UP_TO_RESULTS),
+    "study.architecture": ("base",),
+    "study.training": ("base", "network", "network.load", "study.architecture"),
+    "study": ("study.architecture", "study.training", "top", "network.load", "analysis", *_UP_TO_RESULTS),
+    "door": ("study", "top", "network.load", "analysis", *_UP_TO_RESULTS),
+    "cli": ("door", "study", "top", "network.load", "analysis", *_UP_TO_RESULTS),
 }
 """The rooms from top to bottom, and which others each may import.
 
 A module belongs to the room with the longest name that its own begins with; those directly under `regionenum` are "base" or
-"top", and so is the package itself. `network.load`, a room of one module, is the door through which networks come in. The walk
+"top", and the package itself, with the public names, is "door". `network.load`, a room of one module, is the door through which
+networks come in; `study.architecture`, another one, is what training and its studies both know. The walk
 and a representation of cells do not know each other: neither may import the other, and nobody but the engine imports them.
 """
 
 PACKAGES: dict[str, tuple[str, ...]] = {
-    "torch": ("network.from_torch",),
+    "torch": ("network.from_torch", "study.training"),
+    "sklearn": ("study.training",),
     "onnx": ("network.from_onnx",),
     "google": ("network.from_onnx",),
     "numba": ("engine.base", "cli"),
     "llvmlite": ("engine.base",),
     "mpi4py": ("parallel",),
-    "pyarrow": ("results", "analysis"),
+    "pyarrow": ("results", "analysis", "study"),
     "matplotlib": ("analysis",),
-    "rich": ("cli",),
+    "rich": ("study", "cli"),
 }
 """Packages that are slow to import, or not always installed: the rooms that may import them."""
 
@@ -106,6 +112,8 @@ def imported(text: str, modules: Mapping[str, str]) -> set[str]:
 def room(module: str) -> str:
     """The room of a module of ours."""
     inside = module.removeprefix("regionenum").removeprefix(".")
+    if not inside:
+        return "door"
     if inside in BASE:
         return "base"
     if inside.removeprefix("engine.") in ENGINE_BASE and inside.startswith("engine."):

@@ -15,7 +15,7 @@ import sys
 from collections.abc import Sequence
 from typing import NoReturn
 
-from regionenum.cli import analyze, certify, count, describe, doctor, plot, report, resume, run, status, theory
+from regionenum.cli import analyze, certify, compare, count, describe, doctor, plot, report, resume, run, status, theory
 from regionenum.cli.domain import join_pairs
 from regionenum.errors import EngineError, InputError, RunError, WorkerError
 
@@ -94,7 +94,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--version", action=_Version, nargs=0, help="print the version")
     verbs = parser.add_subparsers(title="verbs", metavar="VERB", required=True)
-    for verb in (count, run, resume, status, report, analyze, certify, plot, describe, theory, doctor):
+    for verb in (count, run, resume, status, report, analyze, certify, compare, plot, describe, theory, doctor):
         verb.add_parser(verbs)
     return parser
 

@@ -84,8 +84,8 @@ def read_config(path: str | Path, overrides: list[str] | None = None) -> Config:
     """
     path = Path(path)
     content = _toml(path)
-    for override in overrides or []:
-        _apply(content, override)
+    for text in overrides or []:
+        _apply(content, text)
     config = _converted(content, Config, path)
     here = {"model": config.model} | ({} if config.state is None else {"state": config.state})
     resolved = {key: value if is_factory(value) else str(path.parent / value) for key, value in here.items()}
@@ -121,24 +121,33 @@ def _converted(content: dict[str, Any], kind: type[_Table], path: Path) -> _Tabl
         raise InputError(f"{path}: {error}") from error
 
 
-def _apply(content: dict[str, Any], override: str) -> None:
-    key, equals, text = override.partition("=")
-    names = key.strip().split(".")
-    if not equals or not all(names):
-        raise InputError(f"--set {override}: give KEY=VALUE, for example --set domain.lower=-1")
+def override(text: str, example: str = "domain.lower=-1") -> tuple[str, Any]:
+    """Key and value of one `--set KEY=VALUE`; the value is TOML, and what is not is a word, so that a shell needs no quotes.
+
+    Raises
+    ------
+    InputError
+        If there is no key, or an empty one.
+    """
+    key, equals, value = text.partition("=")
+    if not equals or not all(key.strip().split(".")):
+        raise InputError(f"--set {text}: give KEY=VALUE, for example --set {example}")
+    return key.strip(), _value(value.strip())
+
+
+def _apply(content: dict[str, Any], text: str) -> None:
+    key, value = override(text)
+    names = key.split(".")
     table = content
     for name in names[:-1]:
         inner = table.setdefault(name, {})
         if not isinstance(inner, dict):
-            raise InputError(
-                f"--set {override}: `{name}` is a value, not a table; set it without the part after the dot"
-            )
+            raise InputError(f"--set {text}: `{name}` is a value, not a table; set it without the part after the dot")
         table = inner
-    table[names[-1]] = _value(text.strip())
+    table[names[-1]] = value
 
 
 def _value(text: str) -> Any:
-    """A TOML value; what is not one is a word, so that a shell needs no nested quotes."""
     try:
         parsed = tomllib.loads(f"value = {text}")
     except tomllib.TOMLDecodeError:

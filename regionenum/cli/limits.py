@@ -61,8 +61,8 @@ class Limits:
         return available_workers() if self.workers == "auto" else self.workers
 
 
-def add_limits(parser: argparse.ArgumentParser) -> None:
-    """Add the options to a verb."""
+def add_limits(parser: argparse.ArgumentParser, *, regions: bool = True) -> None:
+    """Add the options to a verb; without `regions` there is none for their number."""
     group = parser.add_argument_group(
         "limits", f"A run that reaches one stops with exit code {STOPPED}; so it does on SIGUSR1, SIGTERM and Ctrl-C."
     )
@@ -73,7 +73,10 @@ def add_limits(parser: argparse.ArgumentParser) -> None:
         help="worker processes; auto: one for every CPU of this job (default: 1; under MPI the ranks are the workers)",
     )
     group.add_argument("--time-limit", metavar="SECONDS", type=_seconds, help="stop after that many seconds")
-    group.add_argument("--max-regions", metavar="N", type=_count, help="stop soon after that many regions are found")
+    if regions:
+        group.add_argument(
+            "--max-regions", metavar="N", type=_count, help="stop soon after that many regions are found"
+        )
     group.add_argument("--stop-file", metavar="FILE", type=Path, help="stop once this file exists")
 
 

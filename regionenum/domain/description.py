@@ -153,8 +153,8 @@ def domain_from(description: Mapping[str, Any]) -> Domain:
     return converted({"domain": description}, DomainFile).domain.build()
 
 
-def converted(content: Mapping[str, Any], record: type[_Record]) -> _Record:
-    """The content of a file as a record that may have a field `domain`.
+def converted(content: Mapping[str, Any], record: type[_Record], table: str = "") -> _Record:
+    """The content of a file as a record that may have a field `domain`, or of one of its tables, whose name is given.
 
     Raises
     ------
@@ -164,17 +164,18 @@ def converted(content: Mapping[str, Any], record: type[_Record]) -> _Record:
     try:
         return msgspec.convert(content, record)
     except msgspec.ValidationError as error:
-        raise InputError(_sentence(str(error), content, record)) from error
+        raise InputError(_sentence(str(error), content, record, table)) from error
 
 
-def _sentence(message: str, content: Mapping[str, Any], record: type[msgspec.Struct]) -> str:
+def _sentence(message: str, content: Mapping[str, Any], record: type[msgspec.Struct], table: str) -> str:
     """A message of msgspec in the words of a configuration file."""
     what, _, where = message.partition(" - at ")
-    place = where.strip("`").removeprefix("$").removeprefix(".")
+    inside = where.strip("`").removeprefix("$").removeprefix(".")
+    place = ".".join(filter(None, (table, inside)))
     unknown = re.search(r"unknown field `(.*)`", what)
     if unknown:
-        table = f"[{place}]" if place else "the file"
-        return f"unknown key `{unknown[1]}` in {table}; known keys: {', '.join(_keys(place, content, record))}"
+        keys = record.__struct_fields__ if table else _keys(place, content, record)
+        return f"unknown key `{unknown[1]}` in {f'[{place}]' if place else 'the file'}; known keys: {', '.join(keys)}"
     missing = re.search(r"missing required field `(.*)`", what)
     if missing:
         return f"key `{missing[1]}` is missing in {f'[{place}]' if place else 'the file'}; add it"

@@ -15,9 +15,11 @@ import tomllib
 from dataclasses import dataclass
 from pathlib import Path
 
+import pyarrow.parquet as pq
 import pytest
 
 import regionenum as rn
+from tests import studies
 
 ROOT = Path(__file__).parents[2]
 SCRIPTS = ROOT / "slurm"
@@ -173,15 +175,32 @@ def test_array(as_list, expected, tmp_path):
     assert 0 < second.count < first.count
 
 
+def test_a_study_in_parts(tmp_path):
+    """Two tasks, of which the one that ends last writes the table; and one more that finds nothing to do."""
+    content = studies.tables(tmp_path / "out")
+    studies.write(tmp_path / "study.toml", content)
+    array = submit(tmp_path, "compare.sbatch", "study.toml", array="1-2", cpus_per_task=1)
+    for task in (1, 2):
+        Job(f"{array.number}_{task}", tmp_path).ends_with(0)
+    written = pq.read_table(tmp_path / "out" / "study.parquet")
+    assert written.num_rows == 8
+    attempts = {path: path.read_text() for path in (tmp_path / "out" / "runs").glob("*/manifest.json")}
+    again = submit(tmp_path, "compare.sbatch", "study.toml", "--of", "2", array="2", cpus_per_task=1)
+    Job(f"{again.number}_2", tmp_path).ends_with(0)
+    assert {path: path.read_text() for path in attempts} == attempts
+    content["study"]["out"] = str(tmp_path / "whole")
+    assert studies.untimed(rn.compare(content)) == studies.untimed(written)
+
+
 def test_missing_arguments_end_the_job_with_one_sentence(tmp_path):
     one = {"nodes": 1, "ntasks": 1, "ntasks_per_node": 1}
     jobs = {script.name: submit(tmp_path, script.name, **one) for script in SCRIPTS.glob("*.sbatch")}
-    assert len(jobs) == 4
+    assert len(jobs) == 5
     for name, job in jobs.items():
         job.ends_with(2)
         lines = [line for line in job.log.splitlines() if "srun" not in line]
         assert len(lines) == 1, name
-        assert f"sbatch {'--array=1-N ' if name == 'array.sbatch' else ''}{name}" in lines[0]
+        assert f"sbatch {'--array=1-N ' if name in ('array.sbatch', 'compare.sbatch') else ''}{name}" in lines[0]
 
 
 def test_bad_input_ends_the_job_with_2(tmp_path):
