@@ -13,6 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from fractions import Fraction
 from functools import cached_property
 from typing import Any
 
@@ -60,12 +61,18 @@ class BoundedRows:
     def __call__(self, inputs: Values) -> Values:
         """The rows (n_points, n_rows)."""
         value = _product(self._weight, inputs.value) + self._bias
-        size = _product(self._magnitude, np.abs(inputs.value)) + np.abs(self._bias)
-        rounding = np.where(self._copies, 0.0, (self._terms + 3.0) * ROUNDING * size + self._terms * TINY)
-        # a row that reads nothing but zeros is its bias
-        reads = _product(self._used, ((inputs.value != 0.0) | (inputs.error != 0.0)).astype(np.float64))
-        rounding = np.where(reads == 0.0, 0.0, rounding)
-        error = _product(self._magnitude, np.asarray(inputs.error)) * SPARE + rounding * SPARE
+        size = _product(self._magnitude, np.abs(inputs.value))
+        nothing = size == 0.0
+        rounding = (size + np.abs(self._bias)) * ((self._terms + 3.0) * (ROUNDING * SPARE)) + self._terms * TINY
+        if self._copies.any():
+            rounding[:, self._copies] = 0.0
+        if nothing.any():
+            # a row that reads nothing but zeros is its bias
+            reads = _product(self._used, ((inputs.value != 0.0) | (inputs.error != 0.0)).astype(np.float64))
+            rounding[reads == 0.0] = 0.0
+        error = rounding
+        if inputs.error.any():
+            error = _product(self._magnitude, np.asarray(inputs.error)) * SPARE + rounding
         still = None
         if inputs.still is not None:
             still = _product(self._used, (~inputs.still).astype(np.float64)) == 0.0
@@ -188,10 +195,8 @@ class SliceDistance:
         return np.asarray(np.sqrt((away**2).sum(axis=1)) * (1.0 + len(self.origin) * 2.0**-50) + 2.0**-500)
 
 
-def is_continuous(network: Network) -> tuple[str, float, float] | None:
+def jump_of(network: Network) -> tuple[str, float, float] | None:
     """None if all functions of units are continuous as the float64 numbers say; else a layer, a breakpoint and the jump."""
-    from fractions import Fraction
-
     for layer in network.unit_layers:
         for f in layer.units.functions:
             for k, at in enumerate(f.breakpoints):

@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 from flint import fmpz_mat, nmod_mat
 
+from regionenum.exact.cone import Cone
 from regionenum.exact.domains import ExactDomain
 from regionenum.exact.dyadic import Row
 from regionenum.exact.rows import OPEN, PulledBack
@@ -152,9 +153,7 @@ class FormMaker:
     def of(self, layer: int, pieces: npt.NDArray[Any], rank: int) -> LayerForms:
         """The forms of a layer on the cell of the pieces of all units before."""
         plan = self.plans[layer]
-        n_cuts, n_units = self._pulled.starts(layer)
-        sides = (pieces[self._of_cut[:n_cuts]] > self._number[:n_cuts]).astype(np.int8)
-        winners = np.where(self._is_group[:n_units], pieces[:n_units].astype(np.int64), OPEN).astype(np.int16)
+        sides, winners = self._decisions(layer, pieces)
         rows = self._pulled.rows(layer, sides, winners).matrix.tolist()
         cuts = self._pulled.cuts(layer, sides, winners)
         candidates = {}
@@ -164,3 +163,15 @@ class FormMaker:
                 first.setdefault(tuple(rows[row]), i)
             candidates[u] = list(first.values())
         return LayerForms(layer, plan, rows, cuts, candidates, rank)
+
+    def cone(self, pieces: npt.NDArray[Any]) -> Cone:
+        """The cone over a region with these pieces."""
+        depth = len(self.plans)
+        return self._pulled.cone(depth - 1, *self._decisions(depth, pieces))
+
+    def _decisions(self, layer: int, pieces: npt.NDArray[Any]) -> tuple[npt.NDArray[Any], npt.NDArray[Any]]:
+        """Sides and winners of the layers before one."""
+        n_cuts, n_units = self._pulled.starts(layer)
+        sides = (pieces[self._of_cut[:n_cuts]] > self._number[:n_cuts]).astype(np.int8)
+        winners = np.where(self._is_group[:n_units], pieces[:n_units].astype(np.int64), OPEN).astype(np.int16)
+        return sides, winners
