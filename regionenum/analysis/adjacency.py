@@ -39,7 +39,8 @@ from regionenum.exact.enclosure import (
 )
 from regionenum.exact.facet_keys import Conditions, FacetKeys
 from regionenum.exact.maps import MapDigests
-from regionenum.exact.predicates import Side, side
+from regionenum.exact.predicates import Hint, Side, side
+from regionenum.exact.witnesses import known
 from regionenum.network.units import Floats, Ints
 
 MOST_KEYS = 1 << 24
@@ -190,7 +191,8 @@ class Neighbours:
         shared[left[crossed]] = True
         for k in left[~crossed].tolist():
             work.exactly += 1
-            shared[k] = self._has_facet(pieces[k], int(condition[k]), int(there[k]))
+            form = self.form(pieces[k], int(condition[k]), int(there[k]))
+            shared[k] = is_needed(self.recorded.forms.cone(pieces[k]), form, self._hint(first[k], second[k]))
         return shared
 
     def _cross(
@@ -265,9 +267,10 @@ class Neighbours:
     def _distance(self, x: Floats) -> Floats:
         return np.zeros(len(x)) if self._slice is None else self._slice(x)
 
-    def _has_facet(self, pieces: Patterns, condition: int, there: int) -> bool:
-        """Whether a condition of a region is the hull of a facet, exactly."""
-        return is_needed(self.recorded.forms.cone(pieces), self.form(pieces, condition, there))
+    def _hint(self, *regions: int) -> Hint:
+        """Points of regions, as far as they are known."""
+        points = (self.recorded.nearest.point(w) for w in self.recorded.witness[list(regions)] if known(w))
+        return Hint(points=[point for point in points if point is not None])
 
     def form(self, pieces: Patterns, condition: int, there: int) -> Row:
         """A condition of a region as a primitive form that is positive on it; `there` is the winner beyond it."""
@@ -284,7 +287,7 @@ class Neighbours:
         return primitive([sign * value for value in forms.cuts[at]])
 
 
-def is_needed(cone: Cone, form: Row) -> bool:
+def is_needed(cone: Cone, form: Row, hint: Hint | None = None) -> bool:
     """Whether the hyperplane of a form, one of those of a unit in a cone, bounds it in a facet.
 
     Without all its multiples the cone has points beyond, and so a part of the hyperplane that is open in it.
@@ -295,7 +298,7 @@ def is_needed(cone: Cone, form: Row) -> bool:
             kept = [i for i, row in enumerate(block.rows) if row != form]
             block = Forms([block.rows[i] for i in kept], [block.labels[i] for i in kept])
         blocks.append(block)
-    return side(Cone(cone.n, blocks, cone.frame), form).side is Side.CUTS
+    return side(Cone(cone.n, blocks, cone.frame), form, hint).side is Side.CUTS
 
 
 def connected(recorded: Recorded, facets: Facets) -> Ints:

@@ -152,13 +152,19 @@ def through(units: Units, z: Values) -> tuple[Ints, Truths, Values]:
 
 
 def _applied(function: PiecewiseLinear, piece: Ints, decided: Truths, v: Floats, e: Floats) -> tuple[Floats, Floats]:
-    slopes = np.asarray(function.slopes)
-    slope, intercept = slopes[piece], np.asarray(function.intercepts)[piece]
-    value = np.where(slope != 0.0, slope * v, 0.0) + intercept
-    exact = (slope == 0.0) | ((np.abs(slope) == 1.0) & (intercept == 0.0))
-    made = np.where(exact, 0.0, 4.0 * ROUNDING * (np.abs(slope * v) + np.abs(intercept)) + TINY)
-    steepest = np.where(decided, np.abs(slope), np.abs(slopes).max())
-    return value, np.where(steepest == 0.0, 0.0, steepest * e * SPARE) + made
+    slopes, intercepts = np.asarray(function.slopes), np.asarray(function.intercepts)
+    steepness, unsure = np.abs(slopes), ~decided
+    steepest = steepness[piece]
+    steepest[unsure] = steepness.max()
+    # infinite errors beside slopes of 0 give NaN, which proves nothing either
+    error = steepest * e * SPARE
+    value = slopes[piece] * v
+    if not intercepts.any() and np.isin(steepness, (0.0, 1.0)).all():
+        return value, error
+    intercept = intercepts[piece]
+    exact = (steepness == 0.0) | ((steepness == 1.0) & (intercepts == 0.0))
+    made = 4.0 * ROUNDING * (np.abs(value) + np.abs(intercept)) + TINY
+    return value + intercept, error + np.where(exact[piece], 0.0, made)
 
 
 def _groups(units: Units) -> Iterator[tuple[Ints, Ints]]:
