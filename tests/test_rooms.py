@@ -69,6 +69,7 @@ PACKAGES: dict[str, tuple[str, ...]] = {
     "mpi4py": ("parallel",),
     "pyarrow": ("results", "analysis"),
     "matplotlib": ("analysis",),
+    "networkx": ("analysis",),
     "rich": ("cli",),
 }
 """Packages that are slow to import, or not always installed: the rooms that may import them."""

@@ -98,7 +98,7 @@ def picture(found: Findings, fill: Fill | str = Fill.REGION, layer: int | str | 
     polygons = region_polygons(network, chart, pieces)
     if fill is Fill.REGION:
         return Picture(polygons, coloured(len(polygons), neighbours(network, chart, pieces, polygons)), {}, fill)
-    k = _layer_number(found, layer)
+    k = layer_number(found, layer)
     value = fixed_array(found.regions.column("ranks"))[:, k].astype(np.int64)
     name = found.layers[k].name
     counts = np.bincount(value)
@@ -124,10 +124,11 @@ def pieces_of(found: Findings) -> Pieces:
     return Packing.of(found.subject.network).unpack(fixed_array(found.regions.column("pattern")))
 
 
-def _layer_number(found: Findings, layer: int | str | None) -> int:
+def layer_number(found: Findings, layer: int | str | None) -> int:
+    """The number of the unit layer that is meant: by number or name, the last by default."""
     names = [known.name for known in found.layers]
     if not names:
-        raise InputError("the network has no units, so there is no layer after which to draw dimensions")
+        raise InputError("the network has no units, so there is no layer after which dimensions are known")
     if layer is None:
         return len(names) - 1
     if isinstance(layer, str) and layer in names:
