@@ -145,8 +145,8 @@ class Result:
     def locate(self, points: npt.ArrayLike) -> Ints:
         """The region of each of many points: its row in `regions`.
 
-        Exact: patterns are computed in float64 with bounds on the errors, and in integers where these leave one open. A point on
-        the boundary of regions goes to the one with the smallest pattern, unit by unit, of those whose closure contains it.
+        Exact: patterns are computed in float64 with bounds on the errors, and in integers where these leave one open. A point
+        on the boundary of regions goes to the one with the smallest pattern, unit by unit, of those whose closure contains it.
 
         Parameters
         ----------
@@ -261,8 +261,8 @@ class Result:
     def volumes(self) -> Floats:
         """(n,) volumes of all regions, d-dimensional, in the inputs; infinite where a region is not bounded.
 
-        In float64: vectorised in one and two dimensions, by Qhull for each region in three to six. `region(i).exact_volume()` is a
-        rational number.
+        In float64: all at once in one and two dimensions, by Qhull for each region in three to six; `region(i).exact_volume()`
+        is a rational number.
 
         Raises
         ------
@@ -294,8 +294,8 @@ class Result:
     def decision_boundary(self) -> DecisionBoundary:
         """The pieces of the decision boundary of a classifier, which chooses the largest output. Exact.
 
-        A piece is a facet between two parts of the domain, in each of which the network is affine and one class is chosen. Unless
-        the network ends in a decision, the domain is explored once more with one (`with_decision`), in this process.
+        A piece is a facet between two parts of the domain, in each of which the network is affine and one class is chosen.
+        Unless the network ends in a decision, the domain is explored once more with one (`with_decision`), in this process.
 
         Returns
         -------

@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from itertools import combinations
+from typing import Any
 
 import numpy as np
 
@@ -37,17 +38,17 @@ def space_of(domain: Domain, n_in: int) -> Space:
         return Space.box(*(exact(np.broadcast_to(bound, (n_in,))) for bound in (domain.lower, domain.upper)))
     if isinstance(domain, WholeSpace):
         return Space.whole(n_in)
-    bounds = None
+    bounds: Any = None
+    assert isinstance(domain, Polytope | Slice)
     if domain.within is not None:
         bounds = tuple(exact(np.broadcast_to(b, (n_in,))) for b in (domain.within.lower, domain.within.upper))
     if isinstance(domain, Polytope):
         return Space.polytope([exact(row) for row in np.asarray(domain.A)], exact(domain.b), bounds)
-    assert isinstance(domain, Slice)
     directions = np.asarray(domain.directions).reshape(-1, n_in)
     return Space.slice(exact(domain.origin), [exact(row) for row in directions], bounds)
 
 
-def integer(row: Sequence[Fraction]) -> Row:
+def integer(row: Sequence[Fraction | int]) -> Row:
     """The reduced integer multiple of a rational row."""
     scale = math.lcm(*(Fraction(v).denominator for v in row))
     return reduced([int(v * scale) for v in row])
@@ -137,7 +138,8 @@ def volume(cell: RegionCell, d: int) -> Fraction:
     """The exact volume in the coordinates s, of a bounded region: cones over facets, again and again."""
     cone = closure(cell, d + 1)
     points = [(tuple(Fraction(v, p[-1]) for v in p[:-1]), tight) for p, tight in cone.rays]
-    assert not cone.lines and all(p[-1] for p, _ in cone.rays)
+    assert not cone.lines
+    assert all(p[-1] for p, _ in cone.rays)
     return _pulled(points, d, cone.n_planes)
 
 

@@ -5,8 +5,8 @@ decided at once, in floating point with bounds:
 
 -   Regions that differ in pointwise units of the last layer only: their conditions are the same functions but for the sign on
     H, so that the segment between two points of theirs crosses H in S.
--   The segment between the witnesses crosses H in a point whose pattern is evaluated, with a bound for how far from it float64
-    is. If all units that do not vanish on H certainly have the pieces of the regions, the point is in S.
+-   The segment between two points of theirs crosses H in a point whose pattern is evaluated, with a bound for how far from it
+    float64 is. If all units that do not vanish on H certainly have the pieces of the regions, the point is in S.
 
 What is left is decided in integers: S is not empty if and only if the form of H takes both signs on the cone of all conditions
 of one region but those that vanish on H (`exact/predicates.py`).
@@ -22,6 +22,7 @@ import numpy as np
 import scipy.sparse as sp
 from scipy.sparse.csgraph import connected_components
 
+from regionenum.analysis.centres import inner_points, points
 from regionenum.analysis.recorded import Patterns, Recorded, blocks_of
 from regionenum.domain import Slice
 from regionenum.errors import InputError
@@ -108,6 +109,10 @@ class Neighbours:
         return FacetKeys(self.recorded.problem.network, self.recorded.problem.chart)
 
     @cached_property
+    def _points(self) -> Floats:
+        return points(self.recorded)
+
+    @cached_property
     def conditions(self) -> Conditions:
         """What the numbers of conditions mean."""
         return self._keys.conditions
@@ -186,23 +191,31 @@ class Neighbours:
         work.by_layer += int(simple.sum())
         shared = simple.copy()
         left = np.flatnonzero(possible & ~simple)
-        crossed = self._cross(first[left], second[left], condition[left], pieces[left], there[left], vanishing[left])
-        work.by_segment += int(crossed.sum())
-        shared[left[crossed]] = True
-        for k in left[~crossed].tolist():
+        # from the points that are known, and then from the middle of the regions
+        for middle in (False, True):
+            ends = first[left], second[left]
+            points = self._middles(*ends) if middle else (self._points[ends[0]], self._points[ends[1]])
+            crossed = self._cross(*points, condition[left], pieces[left], there[left], vanishing[left])
+            work.by_segment += int(crossed.sum())
+            shared[left[crossed]] = True
+            left = left[~crossed]
+        for k in left.tolist():
             work.exactly += 1
             form = self.form(pieces[k], int(condition[k]), int(there[k]))
             shared[k] = is_needed(self.recorded.forms.cone(pieces[k]), form, self._hint(first[k], second[k]))
-        return shared
+        return np.asarray(shared)
+
+    def _middles(self, first: Ints, second: Ints) -> tuple[Floats, Floats]:
+        regions, at = np.unique(np.concatenate([first, second]), return_inverse=True)
+        found = inner_points(self.recorded, regions)[at.reshape(-1)]
+        return found[: len(first)], found[len(first) :]
 
     def _cross(
-        self, first: Ints, second: Ints, condition: Ints, pieces: Patterns, there: Ints, vanishing: Truths
+        self, p: Floats, q: Floats, condition: Ints, pieces: Patterns, there: Patterns, vanishing: Truths
     ) -> Truths:
-        """(m,) whether the segments between witnesses certainly cross the hyperplanes in S."""
-        c = self.conditions
-        if not len(first):
+        """(m,) whether the segments between points p and q of regions certainly cross the hyperplanes in S."""
+        if not len(p):
             return np.zeros(0, np.bool_)
-        p, q = self.recorded.witness[first], self.recorded.witness[second]
         off_p, off_q = self._distance(p), self._distance(q)
         at_p, wrong_p = self._heights(p, off_p, condition, pieces, there)
         at_q, wrong_q = self._heights(q, off_q, condition, pieces, there)
@@ -221,7 +234,9 @@ class Neighbours:
                 certain &= self._in_place(k, rows.z, pieces, vanishing)
         return certain
 
-    def _heights(self, x: Floats, off: Floats, condition: Ints, pieces: Patterns, there: Ints) -> tuple[Floats, Floats]:
+    def _heights(
+        self, x: Floats, off: Floats, condition: Ints, pieces: Patterns, there: Patterns
+    ) -> tuple[Floats, Floats]:
         """The forms of the hyperplanes at points, and their errors; NaN where there is no point."""
         c, every = self.conditions, np.arange(len(x))
         value, error = np.full(len(x), np.nan), np.zeros(len(x))
@@ -269,7 +284,7 @@ class Neighbours:
 
     def _hint(self, *regions: int) -> Hint:
         """Points of regions, as far as they are known."""
-        points = (self.recorded.nearest.point(w) for w in self.recorded.witness[list(regions)] if known(w))
+        points = (self.recorded.nearest.point(w) for w in self._points[list(regions)] if known(w))
         return Hint(points=[point for point in points if point is not None])
 
     def form(self, pieces: Patterns, condition: int, there: int) -> Row:

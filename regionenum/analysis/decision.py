@@ -1,8 +1,8 @@
 """The decision boundary of a classifier, piece by piece.
 
-A classifier chooses the largest of its outputs, of equal ones the first. With a last maximum over them (`with_decision`) regions are
-split where the choice changes, and a *piece* of the boundary is a facet between two of them that choose differently. Most pieces
-cross a region of the network itself; others lie between two of its regions.
+A classifier chooses the largest of its outputs, of equal ones the first. With a last maximum over them (`with_decision`)
+regions are split where the choice changes, and a *piece* of the boundary is a facet between two of them that choose
+differently. Most pieces cross a region of the network itself; others lie between two of its regions.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from regionenum.network.transform import with_decision
 from regionenum.network.units import MAXIMUM, Ints
 from regionenum.results.findings import Findings
 from regionenum.results.row_store import RowStore
-from regionenum.results.schema import fixed_array
+from regionenum.results.schema import Table, fixed_array
 
 
 @dataclass(frozen=True, eq=False)
@@ -105,7 +105,7 @@ def _explored(found: Findings, network: Network) -> Recorded:
     packed, ranks, witness = list[np.ndarray](), list[np.ndarray](), list[np.ndarray]()
     for batch in explore(engine_by_name(found.subject.engine), problem, options):
         if batch.cells is not None and len(batch.cells):
-            table = store.store([batch.cells], 0)
+            table: Table = store.store([batch.cells], 0)
             packed.append(fixed_array(table.column("pattern")))
             ranks.append(fixed_array(table.column("ranks")))
             witness.append(fixed_array(table.column("witness")))

@@ -28,6 +28,7 @@ from regionenum.errors import InputError
 from regionenum.exact.dyadic import Row
 from regionenum.exact.enclosure import Enclosure, SliceDistance, Truths, Values, certainly_positive
 from regionenum.exact.forward import ExactForward, LayerAt
+from regionenum.exact.inside import Inside
 from regionenum.network.units import Floats, Ints
 
 OFF_SLICE = 1e-9
@@ -71,9 +72,9 @@ class Locator:
         return found
 
     def _located(self, x: Floats) -> Ints:
-        inside, distance = self._in_domain(x)
+        in_domain, distance = self._in_domain(x)
         found = np.full(len(x), OUTSIDE)
-        inside = np.flatnonzero(inside)
+        inside = np.flatnonzero(in_domain)
         x, distance = x[inside], distance[inside]
         packing = self.recorded.packing
         pieces, certain = np.zeros((len(x), len(packing.n_pieces)), np.int64), np.ones(len(x), np.bool_)
@@ -92,6 +93,15 @@ class Locator:
             known[k] = self.among_closures(point)
         found[inside] = known
         return found
+
+    def strictly_inside(self, x: Floats, regions: Ints) -> Truths:
+        """Whether points are certainly strictly inside regions; no is no proof that one is not."""
+        recorded = self.recorded
+        return self._inside(np.full(len(x), recorded.problem.depth - 1), recorded.pieces(regions), x)
+
+    @cached_property
+    def _inside(self) -> Inside:
+        return Inside(self.recorded.problem.network, self.recorded.problem.domain, self.recorded.exact)
 
     def among_closures(self, point: Row) -> int:
         """The region with the smallest pattern of those whose closure contains a point (s t, t); -1 if there is none."""

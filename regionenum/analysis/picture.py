@@ -9,6 +9,8 @@ import numpy as np
 from regionenum.analysis.colouring import coloured, neighbours
 from regionenum.analysis.polygons import Polygons, class_polygons, region_polygons
 from regionenum.analysis.pullback import Pieces, coordinates
+from regionenum.analysis.recorded import Recorded
+from regionenum.analysis.region import Region
 from regionenum.choices import Fill
 from regionenum.domain import Chart
 from regionenum.errors import InputError
@@ -112,7 +114,10 @@ def chart_of(found: Findings) -> Chart:
     chart = found.subject.problem.chart
     if not chart.whole:
         return chart
-    x = fixed_array(found.regions.column("witness").drop_null())
+    recorded = Recorded.of(found)
+    x = recorded.witness[~np.isnan(recorded.witness).any(axis=1)]
+    if not found.subject.witnesses:
+        x = np.array([Region(recorded, i).witness for i in range(len(recorded))]).reshape(-1, recorded.witness.shape[1])
     y = np.linalg.lstsq(chart.directions.toarray(), (x - chart.origin).T, rcond=None)[0]
     reach = WINDOW * max(1.0, float(np.abs(y).max(initial=0.0)))
     half = np.full(chart.dim, reach)

@@ -1,7 +1,8 @@
 """One region as a polyhedron and an affine map.
 
-What a region is bounded by, its vertices, whether it is bounded and its volume are decided in integers, in the coordinates s of
-the domain (`exact/domains.py`), and rounded once at the end. Its map and its inequalities as functions of the inputs are float64.
+What a region is bounded by, its vertices, whether it is bounded and its volume are decided in integers, in the coordinates s
+of the domain (`exact/domains.py`), and rounded once at the end. Its map and its inequalities as functions of the inputs are
+float64.
 """
 
 from __future__ import annotations
@@ -55,12 +56,12 @@ class Region:
     @cached_property
     def pattern(self) -> Patterns:
         """(n_units,) uint16, the pieces of all units of the unit layers, in order."""
-        return self.recorded.pieces(slice(self.number, self.number + 1))[0]
+        return self.recorded.pieces(slice(self.number, self.number + 1)).reshape(-1)
 
     @property
-    def ranks(self) -> np.ndarray:
+    def ranks(self) -> Patterns:
         """(depth,) dimension of the map to the output of each unit layer."""
-        return self.recorded.ranks[self.number]
+        return np.asarray(self.recorded.ranks[self.number])
 
     @cached_property
     def _map(self) -> Floats:
@@ -142,9 +143,10 @@ class Region:
         if self._generators is not None:
             return np.array(polytopes.facets(self._generators, rows, 1), np.int64)
         first = {tuple(map(int, row)): i for i, row in reversed(list(enumerate(rows)))}
-        at = [self._point] if self._point is not None else []
         cone = Cone(len(rows[0]) if rows else 1, [self.recorded.exact.blocks[0], Forms(rows, self.sources)], None)
-        return np.array([i for i in sorted(first.values()) if is_needed(cone, rows[i], Hint(points=at))], np.int64)
+        return np.array(
+            [i for i in sorted(first.values()) if is_needed(cone, rows[i], Hint(points=[self._point]))], np.int64
+        )
 
     @cached_property
     def _generators(self) -> Generators | None:
@@ -158,22 +160,21 @@ class Region:
         return cone
 
     @cached_property
-    def _point(self) -> Row | None:
+    def _point(self) -> Row:
         """A point of the region: the recorded witness, or one that is found."""
         witness = self.recorded.witness[self.number]
-        if known(witness):
-            return self.recorded.nearest.point(witness)
-        return interior(self.recorded.forms.cone(self.pattern)) if len(self.pattern) else None
+        point = self.recorded.nearest.point(witness) if known(witness) else None
+        if point is not None:
+            return point
+        if self._generators is not None:
+            return self._generators.interior()
+        return interior(self.recorded.forms.cone(self.pattern))
 
     @cached_property
     def witness(self) -> Floats:
-        """(n_in,) a point inside: the recorded one, or, where none was recorded, the input nearest to one that is found exactly."""
+        """(n_in,) a point inside: the recorded one, or the input nearest to one that is found exactly."""
         witness = self.recorded.witness[self.number]
-        if known(witness):
-            return witness
-        point = self._generators.interior() if self._generators is not None and self.bounded else self._point
-        assert point is not None
-        return self.recorded.exact.to_input(point)
+        return witness if known(witness) else self.recorded.exact.to_input(self._point)
 
     @cached_property
     def bounded(self) -> bool:
@@ -199,15 +200,12 @@ class Region:
         """(d, d) R with |R s| the length of a step s in the inputs."""
         inputs = self.recorded.exact.inputs
         columns = np.array([[math.ldexp(int(v), inputs.exponent) for v in row[:-1]] for row in inputs.matrix.tolist()])
-        return np.linalg.qr(columns, mode="r")
+        return np.asarray(np.linalg.qr(columns, mode="r"), np.float64)
 
     @cached_property
     def _seen(self) -> HalfSpaces:
         """The facets from a point inside, in orthonormal coordinates of the inputs: normals of length 1, exact distances."""
         rows, point = self._conditions[0], self._point
-        if point is None:
-            point = self.recorded.nearest.point(self.witness)
-        assert point is not None
         normal, level = np.zeros((len(self.facets), self.recorded.exact.dim)), np.zeros(len(self.facets))
         for k, i in enumerate(self.facets.tolist()):
             size = 1 << max(max(int(abs(v)) for v in rows[i][:-1]).bit_length(), 1)
@@ -219,7 +217,7 @@ class Region:
 
     @cached_property
     def inradius(self) -> float:
-        """Radius of a largest ball inside, measured in the inputs, within the domain's affine hull; infinite if there is none."""
+        """Radius of a largest ball inside, in the inputs and within the domain's affine hull; infinite if there is none."""
         sides, d = self._seen, self.recorded.exact.dim
         if not len(sides):
             return math.inf
@@ -286,7 +284,7 @@ class Region:
     def exact_volume(self) -> Fraction:
         """The volume of a bounded region as a rational number, in the domain's coordinates s.
 
-        These are the inputs that are not fixed in a box or a polytope, and the numbers s_j of a slice origin + sum s_j directions_j.
+        These are the inputs that a box does not fix, and the numbers s_j of a slice origin + sum s_j directions_j.
 
         Raises
         ------
@@ -329,5 +327,3 @@ def _of_domain(recorded: Recorded, k: int) -> tuple[Floats, float]:
         i, above = free[k % d], k >= d
     g[i] = 1.0 if above else -1.0
     return g, float(upper[i] if above else -lower[i])
-
-

@@ -19,7 +19,6 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-import scipy.sparse as sp
 
 from regionenum.network.layers import Layer, Network
 from regionenum.network.units import MAXIMUM, Floats, Ints, PiecewiseLinear, Units
@@ -191,7 +190,7 @@ class SliceDistance:
 
     @cached_property
     def _inverse(self) -> Floats:
-        return np.linalg.pinv(self.columns)
+        return np.asarray(np.linalg.pinv(self.columns), np.float64)
 
     def __call__(self, x: Floats) -> Floats:
         """(n,) bounds on the distances, from those of o + D s for an s by least squares, which is no nearer."""

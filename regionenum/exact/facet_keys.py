@@ -1,9 +1,10 @@
 """Keys of facets: two regions that share a facet have a common key there, whichever of its sides they are on.
 
 A *condition* of a region is a form that is positive on it and may bound it: a pre-activation minus a breakpoint next to the
-piece, or the winner of a maximum minus another candidate. Let H be the hyperplane where a condition vanishes. The *restricted
-pattern* of the region on H says of every unit whether its condition vanishes all over H (because it is a multiple of that one, or
-0 on the whole region), and of all others their piece; of a maximum, which candidates equal the winner all over H.
+piece, or the winner of a maximum minus another candidate. Let H be the hyperplane where a condition vanishes. The
+*restricted pattern* of the region on H says of every unit whether its condition vanishes all over H (because it is a multiple
+of that one, or 0 on the whole region), and of all others their piece; of a maximum, which candidates equal the winner all
+over H.
 
 The network is continuous, so that on H its values are determined by restricted patterns: a unit that vanishes on H has the
 value at its breakpoint there, from either side. Let S be the set of the points of H at which all conditions that do not vanish
@@ -30,7 +31,7 @@ from regionenum.domain import Chart
 from regionenum.exact.maps import ModularNetwork
 from regionenum.exact.residues import PRIMES, residues
 from regionenum.network.layers import Network
-from regionenum.network.units import MAXIMUM, Ints, Units
+from regionenum.network.units import MAXIMUM, Ints
 
 Words = npt.NDArray[np.uint64]
 Truths = npt.NDArray[np.bool_]
@@ -68,17 +69,36 @@ class Conditions:
     @classmethod
     def of(cls, network: Network) -> Conditions:
         """Those of a network."""
-        parts: list[tuple[Ints, ...]] = []
+        unit, number, row, of_layer = list[int](), list[int](), list[int](), list[int]()
+        level, is_candidate = list[float](), list[bool]()
         unit_at, at = [0], [0]
         for k, layer in enumerate(network.unit_layers):
-            part = _of_layer(layer.units, k, unit_at[-1])
-            parts.append(part)
+            units = layer.units
+            for u, function in enumerate(units.function_of.tolist()):
+                members = units.rows[units.indptr[u] : units.indptr[u + 1]].tolist()
+                if function == MAXIMUM:
+                    entries = [(i, r, 0.0) for i, r in enumerate(members)]
+                else:
+                    entries = [(i, members[0], b) for i, b in enumerate(units.functions[function].breakpoints)]
+                for i, r, b in entries:
+                    unit.append(unit_at[-1] + u)
+                    number.append(i)
+                    row.append(r)
+                    of_layer.append(k)
+                    level.append(b)
+                    is_candidate.append(function == MAXIMUM)
             unit_at.append(unit_at[-1] + layer.n_out)
-            at.append(at[-1] + len(part[0]))
-        joined = [np.concatenate([column[:0], *columns]) for column, columns in zip(
-            (*(np.zeros(0, np.int64),) * 4, np.zeros(0), np.zeros(0, np.bool_)), zip(*parts, strict=True), strict=True
-        )] if parts else [*(np.zeros(0, np.int64),) * 4, np.zeros(0), np.zeros(0, np.bool_)]  # fmt: skip
-        return cls(*joined, np.array(unit_at), np.array(at))
+            at.append(len(unit))
+        return cls(
+            unit=np.array(unit, np.int64),
+            number=np.array(number, np.int64),
+            row=np.array(row, np.int64),
+            layer=np.array(of_layer, np.int64),
+            level=np.array(level, np.float64),
+            is_candidate=np.array(is_candidate, np.bool_),
+            unit_at=np.array(unit_at, np.int64),
+            at=np.array(at, np.int64),
+        )
 
     def __len__(self) -> int:
         return len(self.unit)
@@ -86,30 +106,8 @@ class Conditions:
     def may_bound(self, pieces: npt.NDArray[np.integer]) -> Truths:
         """(n_regions, n) which are conditions of the regions with these pieces: the breakpoints next to a piece, the losers."""
         piece = pieces[:, self.unit].astype(np.int64)
-        return np.where(
-            self.is_candidate, piece != self.number, (piece == self.number) | (piece == self.number + 1)
-        )
-
-
-def _of_layer(units: Units, layer: int, first_unit: int) -> tuple[Ints, ...]:
-    unit, number, row, level, candidate = list[int](), list[int](), list[int](), list[float](), list[bool]()
-    for u, function in enumerate(units.function_of.tolist()):
-        members = units.rows[units.indptr[u] : units.indptr[u + 1]].tolist()
-        if function == MAXIMUM:
-            entries = [(i, r, 0.0) for i, r in enumerate(members)]
-        else:
-            entries = [(i, members[0], b) for i, b in enumerate(units.functions[function].breakpoints)]
-        for i, r, b in entries:
-            unit.append(first_unit + u)
-            number.append(i)
-            row.append(r)
-            level.append(b)
-            candidate.append(function == MAXIMUM)
-    n = len(unit)
-    return (
-        np.array(unit, np.int64), np.array(number, np.int64), np.array(row, np.int64), np.full(n, layer),
-        np.array(level, np.float64), np.array(candidate, np.bool_),
-    )  # fmt: skip
+        beside = (piece == self.number) | (piece == self.number + 1)
+        return np.asarray(np.where(self.is_candidate, piece != self.number, beside))
 
 
 @dataclass(frozen=True)
@@ -129,7 +127,7 @@ class Classes:
     def vanishing(self, conditions: Ints) -> Truths:
         """(n, n_conditions) what vanishes where the condition given for each region does, itself included."""
         at = np.take_along_axis(self.hyperplane, conditions[:, None], axis=1)
-        return self.zero | (self.hyperplane == at)
+        return np.asarray(self.zero | (self.hyperplane == at))
 
 
 @dataclass(frozen=True)
@@ -156,7 +154,8 @@ class FacetKeys:
         self.conditions = Conditions.of(network)
         random = np.random.default_rng(31103)
         self._modular = [
-            (ModularNetwork.modulo(p, network, chart), random.integers(1, p, (_N_POINTS, chart.dim + 1))) for p in PRIMES
+            (ModularNetwork.modulo(p, network, chart), random.integers(1, p, (_N_POINTS, chart.dim + 1)))
+            for p in PRIMES
         ]
         self._levels = [residues(self.conditions.level, p) for p in PRIMES]
         n_pieces = np.concatenate([np.zeros(0, np.int64), *(layer.units.n_pieces for layer in network.unit_layers)])
@@ -194,18 +193,16 @@ class FacetKeys:
         winner = conditions.is_candidate & (pieces[:, conditions.unit] == conditions.number)
         pattern[:, self._is_maximum] = 0
         base = pattern.sum(axis=1, dtype=np.uint64)
-        change = np.where(
-            conditions.is_candidate, self._of_condition, self._of_condition - pattern[:, conditions.unit]
-        )
+        change = np.where(conditions.is_candidate, self._of_condition, self._of_condition - pattern[:, conditions.unit])
         base += np.where(zero | winner, change, np.uint64(0)).sum(axis=1, dtype=np.uint64)
-        untouched = ~zero.any(axis=1)
+        untouched = np.asarray(~zero.any(axis=1))
         equal = np.flatnonzero(_some_equal(words))
         single = np.ones(len(pieces), np.bool_)
         single[equal] = False
         key = base[:, None] + change
         first = is_form & single[:, None]
         plain = first & untouched[:, None]
-        ask = np.ones(words.shape, np.bool_) if wanted is None else np.broadcast_to(wanted, words.shape).copy()
+        ask: Truths = np.ones(words.shape, np.bool_) if wanted is None else np.broadcast_to(wanted, words.shape).copy()
         if len(equal):
             order = np.argsort(words[equal], axis=1, kind="stable")
             ordered = np.take_along_axis(words[equal], order, axis=1)

@@ -44,8 +44,8 @@ def volume(cone: Generators) -> Fraction:
     """The volume of a bounded polyhedron in the coordinates s, t = 1.
 
     A polytope is the union of the simplices that join its first vertex to those of the facets that do not contain it (a pulling
-    triangulation; Lee and Santos, Subdivisions and triangulations of polytopes, Handbook of Discrete and Computational Geometry,
-    2017). With vertices (s_i t_i, t_i) as rows, a simplex has the volume |det| / (d! t_0 ... t_d).
+    triangulation; Lee and Santos, Subdivisions and triangulations of polytopes, Handbook of Discrete and Computational
+    Geometry, 2017). With vertices (s_i t_i, t_i) as rows, a simplex has the volume |det| / (d! t_0 ... t_d).
     """
     rays, d = cone.rays, len(cone.rays[0]) - 1
     everything = (1 << len(rays)) - 1

@@ -28,7 +28,10 @@ def claim_of(findings: Findings) -> Claim:
     def rows(table: pa.Table) -> Rows:
         pieces = packing.unpack(fixed_array(table.column("pattern")))
         ranks = fixed_array(table.column("ranks"))
-        return Rows(pieces, ranks[:, : problem.depth], fixed_array(table.column("witness")))
+        witness = np.full((table.num_rows, problem.network.n_in), np.nan)
+        if findings.subject.witnesses:
+            witness = fixed_array(table.column("witness"))
+        return Rows(pieces, ranks[:, : problem.depth], witness)
 
     tree = None
     if findings.subject.record is Record.TREE:
