@@ -135,6 +135,9 @@ class Neighbours:
                 shared = self._share(region[block], other[block], condition[block], plain[block], work)
                 found.append(np.stack([region[block], other[block], condition[block]])[:, shared])
         first, second, condition = np.concatenate(found, axis=1)
+        # in order, and each once even if words agreed by chance
+        once = np.unique(first * len(self.recorded) + second, return_index=True)[1]
+        first, second, condition = first[once], second[once], condition[once]
         return Facets(first, second, condition, work)
 
     def _pairs(self, work: Work, wanted: Truths | None) -> Iterator[tuple[Ints, Ints, Ints, Truths]]:

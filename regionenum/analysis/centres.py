@@ -61,7 +61,8 @@ def inner_points(recorded: Recorded, regions: Ints) -> Floats:
     locator, chart = Locator(recorded), recorded.problem.chart
     for block in blocks_of(len(regions), numbers_each(recorded)):
         rows = regions[block]
-        x = chart.to_input(inner(*polytopes(recorded, rows)))
+        with np.errstate(all="ignore"):
+            x = chart.to_input(inner(*polytopes(recorded, rows)))
         good = np.flatnonzero(np.isfinite(x).all(axis=1))
         good = good[locator.strictly_inside(x[good], rows[good])]
         found[block.start + good] = x[good]

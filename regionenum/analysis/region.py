@@ -167,7 +167,7 @@ class Region:
         if point is not None:
             return point
         if self._generators is not None:
-            return self._generators.interior()
+            return polytopes.middle(self._generators)
         return interior(self.recorded.forms.cone(self.pattern))
 
     @cached_property

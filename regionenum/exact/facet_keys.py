@@ -203,6 +203,9 @@ class FacetKeys:
         first = is_form & single[:, None]
         plain = first & untouched[:, None]
         ask: Truths = np.ones(words.shape, np.bool_) if wanted is None else np.broadcast_to(wanted, words.shape).copy()
+        if wanted is not None:
+            # what is 0 all over the region vanishes on every hyperplane
+            ask |= (zero & wanted).any(axis=1)[:, None]
         if len(equal):
             order = np.argsort(words[equal], axis=1, kind="stable")
             ordered = np.take_along_axis(words[equal], order, axis=1)

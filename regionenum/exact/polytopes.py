@@ -6,9 +6,9 @@ import math
 from collections.abc import Iterator, Sequence
 from fractions import Fraction
 
-from flint import fmpz_mat
+from flint import fmpz, fmpz_mat
 
-from regionenum.exact.dyadic import Row
+from regionenum.exact.dyadic import Row, primitive
 from regionenum.exact.generators import Generators
 
 
@@ -38,6 +38,16 @@ def facets(cone: Generators, forms: Sequence[Row], first: int) -> list[int]:
 def is_bounded(cone: Generators) -> bool:
     """Whether a polyhedron is: nothing of its cone is at t = 0."""
     return not cone.lines and all(ray[-1] for ray in cone.rays)
+
+
+def middle(cone: Generators) -> Row:
+    """A point of the interior: the mean of all vertices, moved by a length of about 1 along each ray."""
+    vertices = [ray for ray in cone.rays if ray[-1]]
+    common = math.lcm(*(int(ray[-1]) for ray in vertices))
+    far = common * len(vertices)
+    moved = [[v * (common // int(ray[-1])) for v in ray] for ray in vertices]
+    moved += [[v * (far // max(abs(int(w)) for w in ray) + 1) for v in ray] for ray in cone.rays if not ray[-1]]
+    return primitive([sum(column, fmpz(0)) for column in zip(*moved, strict=True)])
 
 
 def volume(cone: Generators) -> Fraction:
