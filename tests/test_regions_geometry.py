@@ -152,7 +152,8 @@ def test_the_pieces_of_a_line_come_from_their_units() -> None:
     assert h.tolist() == [1.0, 1.0, 0.0, 1.0]
     assert region.facets.tolist() == [2, 3]
     assert sorted(region.vertices.ravel()) == [0.0, 0.5]
-    assert (region.volume, region.inradius) == (0.5, pytest.approx(0.25))
+    assert region.volume == 0.5
+    assert region.inradius == pytest.approx(0.25)
 
 
 def test_a_facet_of_two_units_is_there_once() -> None:
@@ -177,7 +178,7 @@ def test_boundedness_is_measured_where_the_network_sees() -> None:
     """Two thresholds of x + y: the strip between them is bounded in the one coordinate that is seen."""
     network = relu_chain((np.array([[1.0, 1.0], [1.0, 1.0]]), np.array([0.0, -1.0])), (np.eye(2), np.zeros(2)))
     result = enumerated(network, rn.WholeSpace())
-    assert [result.region(int(i)).bounded for i in result.locate([[-1, 0], [0.25, 0.25], [3, 3]])] == [
+    assert [result.region(int(i)).bounded for i in result.locate([[-1.0, 0.0], [0.25, 0.25], [3.0, 3.0]])] == [
         False,
         True,
         False,
@@ -204,7 +205,7 @@ def test_bounded_in_many_dimensions() -> None:
     weight = np.vstack([np.eye(7), -np.ones((1, 7))])
     network = Network((Layer("relu", weight, np.r_[np.zeros(7), 1.0], Units.pointwise(RELU, 8)),), (7,))
     result = enumerated(network, rn.WholeSpace())
-    inside, outside = (result.region(int(i)) for i in result.locate([np.full(7, 0.1), np.full(7, 1.0)]))
+    inside, outside = (result.region(int(i)) for i in result.locate(np.outer([0.1, 1.0], np.ones(7))))
     assert (inside.bounded, outside.bounded) == (True, False)
     assert len(inside.facets) == 8
     # of the simplex x >= 0, sum x <= 1

@@ -195,7 +195,7 @@ class FacetKeys:
         base = pattern.sum(axis=1, dtype=np.uint64)
         change = np.where(conditions.is_candidate, self._of_condition, self._of_condition - pattern[:, conditions.unit])
         base += np.where(zero | winner, change, np.uint64(0)).sum(axis=1, dtype=np.uint64)
-        untouched = np.asarray(~zero.any(axis=1))
+        untouched: Truths = np.logical_not(zero.any(axis=1))
         equal = np.flatnonzero(_some_equal(words))
         single = np.ones(len(pieces), np.bool_)
         single[equal] = False
@@ -205,7 +205,7 @@ class FacetKeys:
         ask: Truths = np.ones(words.shape, np.bool_) if wanted is None else np.broadcast_to(wanted, words.shape).copy()
         if wanted is not None:
             # what is 0 all over the region vanishes on every hyperplane
-            ask |= (zero & wanted).any(axis=1)[:, None]
+            ask |= np.any(zero & wanted, axis=1, keepdims=True)
         if len(equal):
             order = np.argsort(words[equal], axis=1, kind="stable")
             ordered = np.take_along_axis(words[equal], order, axis=1)

@@ -15,7 +15,8 @@ from regionenum.exact.generators import Generators
 def facets(cone: Generators, forms: Sequence[Row], first: int) -> list[int]:
     """The forms that bound the polyhedron of a cone in a facet, the first one of those that are equal.
 
-    A form does if the generators on which it is 0 span its hyperplane.
+    A form that is not constant does if the generators on which it is 0 span its hyperplane: it is not that of t, so that not
+    all of them are at infinity.
 
     Parameters
     ----------
@@ -27,9 +28,7 @@ def facets(cone: Generators, forms: Sequence[Row], first: int) -> list[int]:
         bit = 1 << (first + i)
         tight = [ray for ray, zeros in zip(cone.rays, cone.zeros, strict=True) if zeros & bit]
         rows = [*tight, *cone.lines]
-        # not only at infinity, where t = 0 is
-        finite = any(ray[-1] for ray in tight)
-        if name not in seen and finite and fmpz_mat(rows).rank() == len(form) - 1:
+        if name not in seen and len(rows) >= len(form) - 1 and fmpz_mat(rows).rank() == len(form) - 1:
             found.append(i)
             seen.add(name)
     return found
