@@ -47,7 +47,7 @@ class Settings:
 
     Attributes
     ----------
-    record, out, engine, workers, resume
+    record, out, engine, workers, exact, witnesses, resume
         As for `enumerate_regions`.
     config : dict, optional
         The resolved configuration to store in the run directory; by default it is made from the other settings.
@@ -64,6 +64,7 @@ class Settings:
     engine: str | Engine = "compiled"
     workers: int = 1
     exact: bool = True
+    witnesses: bool = True
     resume: bool = False
     config: dict[str, Any] | None = None
     commit_seconds: float | None = None
@@ -117,7 +118,7 @@ class Enumeration:
         if settings.out is None:
             if settings.resume:
                 raise InputError("resume needs the run directory of the run; give out")
-            self._sink = MemorySink(self._problem, self._options.record)
+            self._sink = MemorySink(self._problem, self._options.record, settings.witnesses)
             self._totals, self._ledger = self._beginning()
             return
         writer = self._sink = RunWriter(
@@ -144,6 +145,7 @@ class Enumeration:
             "domain": self._domain.describe(),
             "record": str(self._options.record),
             "exact": self._subject().exact,
+            "witnesses": self._settings.witnesses,
             "engine": self._engine.name,
             "out": str(out),
         }
@@ -247,9 +249,8 @@ class Enumeration:
         return Result(Findings(self._subject(), self._totals, self._sink.rows))
 
     def _subject(self) -> Subject:
-        return Subject(
-            self._problem, self._options.record, self._engine.name, self._options.exact and self._engine.certain
-        )
+        exact = self._options.exact and self._engine.certain
+        return Subject(self._problem, self._options.record, self._engine.name, exact, self._settings.witnesses)
 
 
 def enumerate_regions(
@@ -259,6 +260,7 @@ def enumerate_regions(
     out: str | PathLike[str] | None = None,
     workers: int = 1,
     exact: bool = True,
+    witnesses: bool = True,
     engine: str | Engine = "compiled",
     on_progress: Callable[[Progress], None] | None = None,
     resume: bool = False,
@@ -287,6 +289,8 @@ def enumerate_regions(
     exact : bool
         Whether decisions that rounding errors leave in doubt are made in exact arithmetic. If not, what float64 says is
         believed, and every such decision is counted (`Result.audit`). Engine "highs" decides in floating point anyway.
+    witnesses : bool
+        Whether recorded cells have a witness, of 8 bytes for each input value. Without, points are found when they are needed.
     engine : {"compiled", "highs"} or Engine
         "highs" is slow and independent, and works in one process.
     on_progress : callable, optional
@@ -318,7 +322,9 @@ def enumerate_regions(
     """
     file = None if stop_file is None else Path(stop_file)
     stop = Stop(time_limit=time_limit, max_regions=max_regions, file=file)
-    settings = Settings(record=record, out=out, engine=engine, workers=workers, exact=exact, resume=resume)
+    settings = Settings(
+        record=record, out=out, engine=engine, workers=workers, exact=exact, witnesses=witnesses, resume=resume
+    )
     enumeration = Enumeration(net, domain, settings, stop)
     follow(enumeration, on_progress)
     return enumeration.result()

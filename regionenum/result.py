@@ -6,14 +6,23 @@ It stands above `results`, which keeps what was found, and `analysis`, which com
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from os import PathLike
 from typing import Any
 
+import numpy.typing as npt
+import scipy.sparse as sp
+
+from regionenum.analysis.decision import DecisionBoundary
+from regionenum.analysis.geometry import Geometry
+from regionenum.analysis.occupancy import Occupancy
 from regionenum.analysis.plot import plot
+from regionenum.analysis.region import Region
 from regionenum.choices import Fill, Record
 from regionenum.domain import Domain
 from regionenum.engine.interface import Counters, Statistics
 from regionenum.network.layers import Network
+from regionenum.network.units import Floats, Ints
 from regionenum.results.findings import Audit, Findings, LayerSummary, OutputSummary
 from regionenum.results.reader import read_run
 from regionenum.results.schema import Table
@@ -137,6 +146,177 @@ class Result:
             If regions were not recorded.
         """
         return self.findings.distinct_maps()
+
+    def locate(self, points: npt.ArrayLike) -> Ints:
+        """The region of each of many points: its row in `regions`.
+
+        Exact: patterns are computed in float64 with bounds on the errors, and in integers where these leave one open. A point
+        on the boundary of regions goes to the one with the smallest pattern, unit by unit, of those whose closure contains it.
+
+        Parameters
+        ----------
+        points : (n, ...) array_like
+            Inputs, flat or in the shape that the network takes; a single one may be given as it is. An input of a slice stands
+            for the point of the slice nearest to it, and is outside if that is more than 1e-9 of its size away.
+
+        Returns
+        -------
+        (n,) int64 array
+            -1 outside of the domain, and where an incomplete run found no region.
+
+        Raises
+        ------
+        InputError
+            If regions were not recorded, or the points are not finite numbers of the shape of inputs.
+        """
+        return self._geometry.locator(points)
+
+    def occupancy(self, points: npt.ArrayLike) -> Occupancy:
+        """Which regions hold the points of a data set, and which hold none.
+
+        Parameters
+        ----------
+        points : (n, ...) array_like
+            As for `locate`.
+
+        Returns
+        -------
+        Occupancy
+            `region` of each point, `counts` of points for each region, `occupied` and `empty` regions, points `sharing` one.
+
+        Raises
+        ------
+        InputError
+            As `locate`.
+        """
+        return self._geometry.occupancy(points)
+
+    def region(self, i: int) -> Region:
+        """Region i as a polyhedron and an affine map, in input coordinates; everything is computed when it is asked for.
+
+        Raises
+        ------
+        InputError
+            If regions were not recorded, or there is no such row.
+        """
+        return self._geometry.region(i)
+
+    def maps(self, rows: npt.ArrayLike | None = None) -> tuple[Floats, Floats]:
+        """The affine maps x -> A x + b of many regions, in float64.
+
+        Parameters
+        ----------
+        rows : (m,) array_like of int, optional
+            Numbers of regions; by default all.
+
+        Returns
+        -------
+        A, b
+            (m, n_out, n_in) and (m, n_out).
+
+        Raises
+        ------
+        InputError
+            If regions were not recorded, or there is no such row.
+        """
+        return self._geometry.maps(rows)
+
+    def adjacency(self) -> sp.csr_array:
+        """Which regions share a facet: whose closures have a common part of dimension d - 1. Exact.
+
+        Returns
+        -------
+        (n, n) scipy.sparse.csr_array of bool
+            Symmetric, the diagonal empty.
+
+        Raises
+        ------
+        InputError
+            If regions were not recorded, or a function of a unit is not continuous because its coefficients were rounded.
+        """
+        return self._geometry.facets.matrix(len(self._geometry.recorded))
+
+    def graph(self) -> Any:
+        """`adjacency` as a networkx.Graph of the numbers of regions.
+
+        Raises
+        ------
+        InputError
+            As `adjacency`, or if networkx is missing.
+        """
+        return self._geometry.graph()
+
+    def connected_regions(self) -> Ints:
+        """Connected linear regions: regions merged across common facets where the function is the same affine map.
+
+        Definition 4 of Stargalla et al., arXiv 2505.16716. Maps are compared as in `distinct_maps`.
+
+        Returns
+        -------
+        (n,) int64 array
+            A label for each region, from 0; their number is the largest label and 1.
+
+        Raises
+        ------
+        InputError
+            As `adjacency`.
+        """
+        return self._geometry.connected
+
+    def volumes(self) -> Floats:
+        """(n,) volumes of all regions, d-dimensional, in the inputs; infinite where a region is not bounded.
+
+        In float64: all at once in one and two dimensions, by Qhull for each region in three to six; `region(i).exact_volume()`
+        is a rational number.
+
+        Raises
+        ------
+        InputError
+            If regions were not recorded, or the domain has more than six dimensions.
+        """
+        return self._geometry.volumes
+
+    def volume_by_dimension(self, layer: int | str | None = None) -> Table:
+        """Number and volume of the regions by the dimension of the map to the output of a unit layer.
+
+        Parameters
+        ----------
+        layer : int or str, optional
+            Number or name of the layer; the last by default.
+
+        Returns
+        -------
+        Table
+            `dimension`, `regions`, `volume`, `share` of the domain's volume.
+
+        Raises
+        ------
+        InputError
+            As `volumes`, or if there is no such layer.
+        """
+        return self._geometry.volume_by_dimension(layer)
+
+    def decision_boundary(self) -> DecisionBoundary:
+        """The pieces of the decision boundary of a classifier, which chooses the largest output. Exact.
+
+        A piece is a facet between two parts of the domain, in each of which the network is affine and one class is chosen.
+        Unless the network ends in a decision, the domain is explored once more with one (`with_decision`), in this process.
+
+        Returns
+        -------
+        DecisionBoundary
+            `total` pieces, of which `crossing` lie inside a region; `table()` lists them.
+
+        Raises
+        ------
+        InputError
+            If regions were not recorded, the result is incomplete, or the network has one output.
+        """
+        return self._geometry.decision
+
+    @cached_property
+    def _geometry(self) -> Geometry:
+        return Geometry(self.findings)
 
     def plot(
         self,

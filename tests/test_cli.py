@@ -172,6 +172,7 @@ def test_run_and_report(capsys, config, tmp_path):
         "domain": {"kind": "box", "lower": -1.0, "upper": 1.0},
         "record": "regions",
         "exact": True,
+        "witnesses": True,
         "engine": "compiled",
         "out": out,
     }

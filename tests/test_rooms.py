@@ -75,6 +75,7 @@ PACKAGES: dict[str, tuple[str, ...]] = {
     "mpi4py": ("parallel",),
     "pyarrow": ("results", "analysis", "study"),
     "matplotlib": ("analysis",),
+    "networkx": ("analysis",),
     "rich": ("study", "cli"),
 }
 """Packages that are slow to import, or not always installed: the rooms that may import them."""

@@ -9,6 +9,8 @@ import numpy as np
 from regionenum.analysis.colouring import coloured, neighbours
 from regionenum.analysis.polygons import Polygons, class_polygons, region_polygons
 from regionenum.analysis.pullback import Pieces, coordinates
+from regionenum.analysis.recorded import Recorded
+from regionenum.analysis.region import Region
 from regionenum.choices import Fill
 from regionenum.domain import Chart
 from regionenum.errors import InputError
@@ -98,7 +100,7 @@ def picture(found: Findings, fill: Fill | str = Fill.REGION, layer: int | str | 
     polygons = region_polygons(network, chart, pieces)
     if fill is Fill.REGION:
         return Picture(polygons, coloured(len(polygons), neighbours(network, chart, pieces, polygons)), {}, fill)
-    k = _layer_number(found, layer)
+    k = layer_number(found, layer)
     value = fixed_array(found.regions.column("ranks"))[:, k].astype(np.int64)
     name = found.layers[k].name
     counts = np.bincount(value)
@@ -112,7 +114,10 @@ def chart_of(found: Findings) -> Chart:
     chart = found.subject.problem.chart
     if not chart.whole:
         return chart
-    x = fixed_array(found.regions.column("witness").drop_null())
+    recorded = Recorded.of(found)
+    x = recorded.witness[~np.isnan(recorded.witness).any(axis=1)]
+    if not found.subject.witnesses:
+        x = np.array([Region(recorded, i).witness for i in range(len(recorded))]).reshape(-1, recorded.witness.shape[1])
     y = np.linalg.lstsq(chart.directions.toarray(), (x - chart.origin).T, rcond=None)[0]
     reach = WINDOW * max(1.0, float(np.abs(y).max(initial=0.0)))
     half = np.full(chart.dim, reach)
@@ -124,10 +129,11 @@ def pieces_of(found: Findings) -> Pieces:
     return Packing.of(found.subject.network).unpack(fixed_array(found.regions.column("pattern")))
 
 
-def _layer_number(found: Findings, layer: int | str | None) -> int:
+def layer_number(found: Findings, layer: int | str | None) -> int:
+    """The number of the unit layer that is meant: by number or name, the last by default."""
     names = [known.name for known in found.layers]
     if not names:
-        raise InputError("the network has no units, so there is no layer after which to draw dimensions")
+        raise InputError("the network has no units, so there is no layer after which dimensions are known")
     if layer is None:
         return len(names) - 1
     if isinstance(layer, str) and layer in names:

@@ -14,7 +14,7 @@ import numpy.typing as npt
 
 from regionenum.domain import Chart, HalfSpaces
 from regionenum.network.layers import Layer, Network
-from regionenum.network.units import MAXIMUM, Floats, Units
+from regionenum.network.units import MAXIMUM, Floats, Ints, Units
 
 Pieces = npt.NDArray[np.integer]
 
@@ -54,7 +54,7 @@ class Pullback:
 
     Parameters
     ----------
-    chart : the domain's coordinates
+    chart : the domain's coordinates; None for the inputs themselves as coordinates
     pieces : (n, n_units) pieces of the units of all unit layers
 
     Attributes
@@ -62,12 +62,22 @@ class Pullback:
     outputs : (n_out, d + 1, n) forms
     """
 
-    def __init__(self, network: Network, chart: Chart, pieces: Pieces) -> None:
+    def __init__(self, network: Network, chart: Chart | None, pieces: Pieces) -> None:
         self._network, self._pieces = network, pieces
-        start = coordinates(chart)
+        start = np.eye(network.n_in, network.n_in + 1) if chart is None else coordinates(chart)
         self.outputs = np.broadcast_to(start[..., None], (*start.shape, len(pieces)))
 
     def __iter__(self) -> Iterator[HalfSpaces]:
+        for units, pieces, forms, slack in self._layers():
+            yield from _conditions(units, pieces, forms, slack)
+
+    def to_outputs(self) -> Floats:
+        """The forms (n_out, d + 1, n) of the outputs, without the conditions."""
+        for _ in self._layers():
+            pass
+        return self.outputs
+
+    def _layers(self) -> Iterator[tuple[Units, Ints, Floats, Floats]]:
         start = 0
         for layer in self._network.layers:
             forms, slack = _rows(layer, self.outputs)
@@ -76,7 +86,7 @@ class Pullback:
                 continue
             pieces = self._pieces[:, start : start + layer.n_out].T.astype(np.int64)
             start += layer.n_out
-            yield from _conditions(layer.units, pieces, forms, slack)
+            yield layer.units, pieces, forms, slack
             self.outputs = _outputs(layer.units, pieces, forms)
 
 

@@ -62,6 +62,7 @@ class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     domain: DomainDescription
     record: Record = Record.NONE
     exact: bool = True
+    witnesses: bool = True
     engine: EngineName = EngineName.COMPILED
     out: str | None = None
     workers: Annotated[int, msgspec.Meta(ge=1)] | Literal["auto"] = 1

@@ -37,6 +37,12 @@ def add_parser(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> No
         action="store_false",
         help="believe float64 where rounding errors leave a decision in doubt, and count such decisions",
     )
+    parser.add_argument(
+        "--no-witnesses",
+        dest="witnesses",
+        action="store_false",
+        help="record no points of cells, which are most of the bytes of a row",
+    )
     parser.add_argument("--maps", action="store_true", help="count the distinct affine maps of recorded regions too")
     parser.add_argument("--json", action="store_true", help="print one JSON object instead of tables")
     add_limits(parser)
@@ -61,5 +67,6 @@ def _run(arguments: argparse.Namespace) -> int:
         out=arguments.out,
         model=options.describe(),
         exact=arguments.exact,
+        witnesses=arguments.witnesses,
     )
     return run_session(request, Limits.of(arguments), arguments.ranks, as_json=arguments.json, maps=arguments.maps)

@@ -39,6 +39,7 @@ def _run(arguments: argparse.Namespace) -> int:
         engine=stored.engine,
         out=arguments.directory,
         exact=stored.exact,
+        witnesses=stored.findings.subject.witnesses,
         resume=True,
     )
     return run_session(request, Limits.of(arguments), arguments.ranks, as_json=arguments.json)

@@ -55,6 +55,7 @@ def _run(arguments: argparse.Namespace) -> int:
         out=out or None,
         model=options.describe(),
         exact=config.exact,
+        witnesses=config.witnesses,
         resume=bool(arguments.resume and out and holds_run(Path(out))),
     )
     return run_session(request, Limits.of(arguments, config), arguments.ranks)

@@ -31,6 +31,7 @@ class Request:
     out : the run directory, if any
     model : where the network came from, for the record
     exact : whether doubtful decisions are made in exact arithmetic
+    witnesses : whether recorded cells have a witness
     resume : go on with the run in `out`
     """
 
@@ -41,6 +42,7 @@ class Request:
     out: str | None
     model: Mapping[str, Any] = field(default_factory=lambda: {"model": None})
     exact: bool = True
+    witnesses: bool = True
     resume: bool = False
 
     def config(self) -> dict[str, Any]:
@@ -50,6 +52,7 @@ class Request:
             "domain": self.domain.describe(),
             "record": str(self.record),
             "exact": self.exact,
+            "witnesses": self.witnesses,
             "engine": str(self.engine),
             "out": self.out and str(Path(self.out).resolve()),
         }
@@ -78,6 +81,7 @@ def run_session(
             engine=request.engine,
             workers=1 if ranks else limits.n_workers(),
             exact=request.exact,
+            witnesses=request.witnesses,
             resume=request.resume,
             config=request.config(),
             commit_seconds=limits.commit_seconds,

@@ -4,9 +4,7 @@ A run finds a witness in coordinates of its own and records it as an input, whic
 and a cell may have no float64 point at all. So every witness is evaluated before it is written, in floating point with an error
 bound for every number; what that leaves open is evaluated in integers.
 
-Errors: a sum of K products, of numbers x with errors e, errs by sum |w| e + (K + 2) u sum |w x| (Higham, Accuracy and Stability
-of Numerical Algorithms, 2002, section 3.1), and by the least positive number for each product that underflows. Bounds are
-themselves computed in floating point: a factor 1 + 2^-20 covers that. What overflows is not finite and proves nothing.
+The bounds are those of `enclosure.py`.
 """
 
 from __future__ import annotations
@@ -17,29 +15,14 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-import scipy.sparse as sp
 
 from regionenum.domain import Box, Domain, Polytope, Slice
 from regionenum.exact.domains import ExactDomain
+from regionenum.exact.enclosure import ROUNDING, SPARE, TINY, BoundedRows, SliceDistance, Truths, Values
 from regionenum.exact.layer_forms import FormMaker
 from regionenum.exact.witnesses import Nearest, beyond
 from regionenum.network.layers import Layer, Network
 from regionenum.network.units import MAXIMUM, Floats, Ints
-
-Truths = npt.NDArray[np.bool_]
-
-_ROUNDING = 2.0**-53
-_SPARE = 1.0 + 2.0**-20
-_TINY = 2.0**-1070
-
-
-@dataclass(frozen=True)
-class _Values:
-    """Numbers with bounds on their errors; `still` are those that are the same all over the cell."""
-
-    value: Floats
-    error: Floats
-    still: Truths
 
 
 @dataclass(frozen=True)
@@ -98,34 +81,30 @@ class Inside:
         """Whether floating point proves that witnesses are inside."""
         error = self._distance(x)
         certain = self._in_domain(x, error)
-        values = _Values(x, np.broadcast_to(error[:, None], x.shape), np.zeros(x.shape, np.bool_))
+        values = Values(x, np.broadcast_to(error[:, None], x.shape), np.zeros(x.shape, np.bool_))
         first = 0
-        for layer in self.network.unit_layers[: last + 1]:
+        for layer, rows_of in zip(self.network.unit_layers[: last + 1], self._rows_of, strict=False):
             chosen = pieces[:, first : first + layer.n_out].astype(np.int64)
-            values, right = _through(layer, values, chosen)
+            values, right = _through(layer, rows_of(values), chosen)
             certain &= right
             first += layer.n_out
         return certain
 
     def _distance(self, x: Floats) -> Floats:
-        """(n,) bounds on the distance of inputs from the points that they stand for.
-
-        In a slice that is the nearest one, and so no farther than any other; than o + D s for any s, here by least squares.
-        """
-        if not isinstance(self.domain, Slice):
-            return np.zeros(len(x))
-        columns, origin = self._slice
-        s = np.linalg.lstsq(columns, (x - origin).T, rcond=None)[0].T
-        rounding = (len(columns[0]) + 3) * _ROUNDING * (np.abs(origin) + np.abs(s) @ np.abs(columns.T)) + _TINY
-        away = np.abs(x - (origin + s @ columns.T)) * _SPARE + rounding + _ROUNDING * np.abs(x)
-        return np.asarray(np.sqrt((away**2).sum(axis=1)) * (1.0 + len(origin) * 2.0**-50) + 2.0**-500)
+        """(n,) bounds on the distance of inputs from the points that they stand for."""
+        return np.zeros(len(x)) if self._slice is None else self._slice(x)
 
     @cached_property
-    def _slice(self) -> tuple[Floats, Floats]:
-        assert isinstance(self.domain, Slice)
+    def _slice(self) -> SliceDistance | None:
+        if not isinstance(self.domain, Slice):
+            return None
         n_in = self.network.n_in
         origin = np.asarray(self.domain.origin, np.float64).reshape(n_in)
-        return np.asarray(self.domain.directions, np.float64).reshape(-1, n_in).T, origin
+        return SliceDistance(np.asarray(self.domain.directions, np.float64).reshape(-1, n_in).T, origin)
+
+    @cached_property
+    def _rows_of(self) -> list[BoundedRows]:
+        return [BoundedRows(layer) for layer in self.network.unit_layers]
 
     def _in_domain(self, x: Floats, error: Floats) -> Truths:
         """Whether inputs are certainly inside the domain."""
@@ -136,14 +115,14 @@ class Inside:
             case Polytope() as polytope:
                 a, b = np.asarray(polytope.A), np.asarray(polytope.b)
                 size = np.abs(x) @ np.abs(a.T) + np.abs(b)
-                bound = (a.shape[1] + 3) * _ROUNDING * size * _SPARE + a.shape[1] * _TINY
+                bound = (a.shape[1] + 3) * ROUNDING * size * SPARE + a.shape[1] * TINY
                 # what does not vary in the domain may be an equation
                 certain &= ((b - x @ a.T > bound) | ~self._varies(a)).all(axis=1)
                 if polytope.within is not None:
                     certain &= _in_box(polytope.within, x, error, self.network.input_shape)
             case Slice(within=Box() as box):
                 lower, upper = box.bounds(self.network.input_shape)
-                moving = self._slice[0].any(axis=1)
+                moving = np.asarray(self.domain.directions, np.float64).reshape(-1, self.network.n_in).any(axis=0)
                 room = np.minimum(x - lower, upper - x) * (1.0 - 2.0**-50)
                 certain &= ((room > error[:, None]) | ~moving).all(axis=1)
         return certain
@@ -159,9 +138,9 @@ def _in_box(box: Box, x: Floats, error: Floats, shape: tuple[int, ...]) -> Truth
     return np.asarray((((lower < x) & (x < upper)) | ((lower == upper) & (x == lower))).all(axis=1))
 
 
-def _through(layer: Layer, inputs: _Values, pieces: Ints) -> tuple[_Values, Truths]:
-    """The outputs of a layer, and whether all its units certainly have the pieces given."""
-    z = _rows(layer, inputs)
+def _through(layer: Layer, z: Values, pieces: Ints) -> tuple[Values, Truths]:
+    """The outputs of a layer with these rows, and whether all its units certainly have the pieces given."""
+    assert z.still is not None
     units, right = layer.units, np.ones(len(z.value), np.bool_)
     shape = pieces.shape
     value, error, still = np.zeros(shape), np.zeros(shape), np.zeros(shape, np.bool_)
@@ -171,14 +150,14 @@ def _through(layer: Layer, inputs: _Values, pieces: Ints) -> tuple[_Values, Trut
         v, e, s = z.value[:, rows], z.error[:, rows], z.still[:, rows]
         for k, breakpoint in enumerate(function.breakpoints):
             difference = v - breakpoint
-            clear = np.abs(difference) > (e + 2.0 * _ROUNDING * np.abs(difference)) * _SPARE
+            clear = np.abs(difference) > (e + 2.0 * ROUNDING * np.abs(difference)) * SPARE
             level = s & (e == 0.0) & (difference == 0.0) & (piece <= k)
             right &= (level | (clear & ((difference > 0.0) == (piece > k)))).all(axis=1)
         slope, intercept = np.asarray(function.slopes)[piece], np.asarray(function.intercepts)[piece]
         value[:, of] = np.where(slope != 0.0, slope * v, 0.0) + intercept
         size = np.abs(slope * v) + np.abs(intercept)
         exact = (slope == 0.0) | ((np.abs(slope) == 1.0) & (intercept == 0.0))
-        made = np.abs(slope) * e * _SPARE + np.where(exact, 0.0, 4.0 * _ROUNDING * size + _TINY)
+        made = np.abs(slope) * e * SPARE + np.where(exact, 0.0, 4.0 * ROUNDING * size + TINY)
         error[:, of] = np.where(slope == 0.0, 0.0, made)
         still[:, of] = s | (slope == 0.0)
     for u in np.flatnonzero(units.function_of == MAXIMUM).tolist():
@@ -188,37 +167,8 @@ def _through(layer: Layer, inputs: _Values, pieces: Ints) -> tuple[_Values, Trut
         best, wrong = np.take_along_axis(v, at, axis=1), np.take_along_axis(e, at, axis=1)
         fixed = np.take_along_axis(s, at, axis=1)
         difference = best - v
-        clear = difference > (wrong + e + 2.0 * _ROUNDING * np.abs(difference)) * _SPARE
+        clear = difference > (wrong + e + 2.0 * ROUNDING * np.abs(difference)) * SPARE
         same = fixed & s & (wrong + e == 0.0) & (difference == 0.0) & (at <= np.arange(len(members)))
         right &= (clear | same | (at == np.arange(len(members)))).all(axis=1)
         value[:, u], error[:, u], still[:, u] = best[:, 0], wrong[:, 0], fixed[:, 0]
-    return _Values(value, error, still), right & np.isfinite(error).all(axis=1)
-
-
-def _rows(layer: Layer, inputs: _Values) -> _Values:
-    """The pre-activations of a layer."""
-    weight = layer.weight
-    magnitude: Any = abs(weight)
-    used: Any = (weight != 0).astype(np.float64)
-    terms = np.asarray(used.sum(axis=1)).ravel()
-
-    def product(matrix: Any, x: Floats) -> Floats:
-        return np.asarray((matrix @ x.T).T)
-
-    value = product(weight, inputs.value) + layer.bias
-    size = product(magnitude, np.abs(inputs.value)) + np.abs(layer.bias)
-    still = product(used, (~inputs.still).astype(np.float64)) == 0.0
-    copies = _copies(weight) & (layer.bias == 0.0)
-    rounding = np.where(copies, 0.0, (terms + 3.0) * _ROUNDING * size + terms * _TINY)
-    # a row that reads nothing but zeros is its bias
-    rounding = np.where(product(used, (inputs.value != 0.0) | (inputs.error != 0.0)) == 0.0, 0.0, rounding)
-    error = product(magnitude, np.asarray(inputs.error)) * _SPARE + rounding * _SPARE
-    return _Values(value, error, still)
-
-
-def _copies(weight: Floats | sp.csr_array) -> Truths:
-    """Which rows copy one input, or its negative, or are 0."""
-    used: Any = (weight != 0).astype(np.float64)
-    one: Any = (abs(weight) == 1.0).astype(np.float64)
-    count, ones = np.asarray(used.sum(axis=1)).ravel(), np.asarray(one.sum(axis=1)).ravel()
-    return np.asarray((count == ones) & (count <= 1.0))
+    return Values(value, error, still), right & np.isfinite(error).all(axis=1)

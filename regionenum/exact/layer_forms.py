@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 from flint import fmpz_mat, nmod_mat
 
+from regionenum.exact.cone import Cone
 from regionenum.exact.domains import ExactDomain
 from regionenum.exact.dyadic import Row
 from regionenum.exact.predicates import rank as rank_of_rows
@@ -165,7 +166,12 @@ class FormMaker:
             candidates[u] = list(first.values())
         return LayerForms(layer, plan, rows, cuts, candidates, rank)
 
-    def _decisions(self, layer: int, pieces: npt.NDArray[Any]) -> tuple[npt.NDArray[np.int8], npt.NDArray[np.int16]]:
+    def cone(self, pieces: npt.NDArray[Any]) -> Cone:
+        """The cone over a region with these pieces."""
+        depth = len(self.plans)
+        return self._pulled.cone(depth - 1, *self._decisions(depth, pieces))
+
+    def _decisions(self, layer: int, pieces: npt.NDArray[Any]) -> tuple[npt.NDArray[Any], npt.NDArray[Any]]:
         """Sides and winners of the layers before one."""
         n_cuts, n_units = self._pulled.starts(layer)
         sides = (pieces[self._of_cut[:n_cuts]] > self._number[:n_cuts]).astype(np.int8)

@@ -144,6 +144,23 @@ class ModularNetwork:
             rows = slice(start, min(start + size, len(pieces)))
             yield rows, self._forward(pieces[rows].astype(np.int64), start_values, scale)
 
+    def rows(self, pieces: npt.NDArray[np.uint16], points: Ints) -> Iterator[tuple[Ints, Ints]]:
+        """Of each unit layer its rows (k, n or 1, n_rows) at the points (k, d + 1), and the pieces (n, n_units) of its units.
+
+        Memory is that of k times n times the widest layer: the caller gives few patterns at a time.
+        """
+        scale = points[:, None, -1:]
+        values = (self.directions(points[:, None, :-1]) + self.origin * scale) % self.prime
+        first = 0
+        for k, (matrix, bias, units) in enumerate(self.layers):
+            if units is None:
+                return
+            z = (matrix(values) + bias * scale) % self.prime
+            chosen = pieces[:, first : first + self.n_units[k]].astype(np.int64)
+            yield z, chosen
+            first += self.n_units[k]
+            values = units(z, chosen, scale)
+
     def _forward(self, pieces: Ints, values: Ints, scale: Ints) -> Ints:
         """Values stay (k, 1, n) until the first units, so that the first layer is multiplied once for all rows."""
         first = 0

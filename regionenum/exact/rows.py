@@ -97,7 +97,7 @@ class _Cuts:
     exponent: int
 
 
-class _ExactLayer:
+class ExactLayer:
     """A layer in integers."""
 
     def __init__(self, layer: Layer) -> None:
@@ -119,7 +119,7 @@ class _ExactLayer:
     def rows(self, inputs: Dyadic) -> Dyadic:
         """Z of the inputs Y."""
         product = self.weight @ inputs
-        return _shifted(product, self.bias) if self.has_bias else product
+        return shifted(product, self.bias) if self.has_bias else product
 
     def outputs(self, z: Dyadic, pieces: list[int]) -> Dyadic:
         """Y of the rows Z, on the cell of these pieces."""
@@ -160,7 +160,7 @@ def _multiple(row: Row, factor: Integer) -> Row:
     return row if factor == 1 else [value * factor for value in row]
 
 
-def _shifted(product: Dyadic, bias: Dyadic) -> Dyadic:
+def shifted(product: Dyadic, bias: Dyadic) -> Dyadic:
     """A product with a bias added to its constants."""
     least = min(product.exponent, bias.exponent)
     matrix, last = fmpz_mat(product.over(least)), product.matrix.ncols() - 1
@@ -196,7 +196,7 @@ class PulledBack:
 
     def __init__(self, network: Network, domain: ExactDomain, kept: int = KEPT) -> None:
         self.domain, self.depth = domain, len(network.unit_layers)
-        self._layers = [_ExactLayer(layer) for layer in network.layers]
+        self._layers = [ExactLayer(layer) for layer in network.layers]
         self._cut_at = np.cumsum([0, *(len(layer.cuts.row) for layer in self._layers)]).tolist()
         self._unit_at = np.cumsum([0, *(layer.n_units for layer in self._layers)]).tolist()
         self._recent = _Recent(kept)

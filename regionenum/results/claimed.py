@@ -29,7 +29,10 @@ def claim_of(findings: Findings) -> Claim:
         pieces = packing.unpack(fixed_array(table.column("pattern")))
         ranks = fixed_array(table.column("ranks"))
         output_rank = table.column("output_rank").to_numpy()
-        return Rows(pieces, ranks[:, : problem.depth], output_rank, fixed_array(table.column("witness")))
+        witness = np.full((table.num_rows, problem.network.n_in), np.nan)
+        if findings.subject.witnesses:
+            witness = fixed_array(table.column("witness"))
+        return Rows(pieces, ranks[:, : problem.depth], output_rank, witness)
 
     tree = None
     if findings.subject.record is Record.TREE:

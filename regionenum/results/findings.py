@@ -192,8 +192,8 @@ class Findings:
         if self.subject.record is Record.REGIONS:
             return table
         leaves = table.filter(pc.equal(table.column("layer"), len(self.subject.network.unit_layers) - 1))
-        return leaves.select(["pattern", "ranks", "output_rank", "witness"])
+        return leaves.select(["pattern", "ranks", "output_rank", *(["witness"] if self.subject.witnesses else [])])
 
     def _concatenated(self, record: Record, tables: list[pa.Table]) -> pa.Table:
-        schema = Layout.of(self.subject.problem).schema(record)
+        schema = Layout.of(self.subject.problem, self.subject.witnesses).schema(record)
         return pa.concat_tables([schema.empty_table(), *(in_schema(table, schema) for table in tables)])

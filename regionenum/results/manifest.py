@@ -44,6 +44,7 @@ class Manifest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     parts : the committed parts
     frontier : file that holds what is left to explore, as of this commit; empty when nothing is, or the engine cannot
         go on from the middle
+    witnesses : whether recorded cells have a witness
     attempt : how often the run was started or resumed; part of the names of files, so that what a dead attempt left
         behind is never taken for this one's
     stopped : why the last attempt ended before the tree was exhausted, as far as it could say
@@ -64,6 +65,7 @@ class Manifest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     frontier: str = ""
     attempt: int = 1
     stopped: str = ""
+    witnesses: bool = True
     failed: str = ""
 
     def write(self, directory: Path) -> None:

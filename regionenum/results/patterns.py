@@ -52,6 +52,11 @@ class Packing:
         return np.searchsorted(1 << exact, self.n_pieces).astype(np.int64)
 
     @cached_property
+    def ends(self) -> Ints:
+        """(n_units,) the bit behind the last one of each unit."""
+        return np.cumsum(self.bits)
+
+    @cached_property
     def n_bytes(self) -> int:
         """Bytes of one pattern; at least one."""
         return max(1, (int(self.bits.sum()) + 7) // 8)
@@ -59,7 +64,7 @@ class Packing:
     @cached_property
     def _planes(self) -> list[tuple[int, Ints, Ints]]:
         """(shift, units, positions): where bit `shift` of the pieces of these units is stored."""
-        ends = np.cumsum(self.bits)
+        ends = self.ends
         planes = []
         for shift in range(int(self.bits.max(initial=0))):
             units = np.flatnonzero(self.bits > shift)

@@ -43,8 +43,11 @@ def read_run(path: str | PathLike[str]) -> Findings:
         domain = domain_from(manifest.domain)
     except InputError as error:
         raise InputError(f"{place}: {error}; restore it from a copy") from error
-    subject = Subject(Problem.over(network, domain), manifest.record, manifest.engine, manifest.exact)
-    rows = RowsInParts(directory / PARTS, manifest.parts, Layout.of(subject.problem), manifest.record)
+    subject = Subject(
+        Problem.over(network, domain), manifest.record, manifest.engine, manifest.exact, manifest.witnesses
+    )
+    layout = Layout.of(subject.problem, subject.witnesses)
+    rows = RowsInParts(directory / PARTS, manifest.parts, layout, manifest.record)
     rows.check()
     statistics = statistics_from_lists(manifest.statistics, subject.problem, place)
     totals = Totals(statistics, manifest.counters, manifest.seconds, manifest.complete)

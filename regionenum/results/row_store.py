@@ -38,18 +38,23 @@ class RowStore:
     parts : folder of the parts, or None to keep every table in memory
     prefix : begins the names of the parts; no two attempts share it, so that a worker that outlives its driver cannot
         touch the parts of the next attempt
+    witnesses : whether witnesses are kept
     """
 
     problem: Problem
     record: Record
     parts: Path | None = None
     prefix: str = ""
+    witnesses: bool = True
 
     def store(self, cells: list[Cells], task: int) -> pa.Table | Part:
         """Put the cells of a task away."""
-        layout = Layout.of(self.problem)
+        layout = Layout.of(self.problem, self.witnesses)
         tables = []
         for found in cells:
+            if not self.witnesses:
+                tables.append(layout.table(found, found.witness, self.record))
+                continue
             inputs = self._inputs(found)
             tables.append(layout.table(found, inputs, self.record, self._inside(found.layer, found.pieces, inputs)))
         table = pa.concat_tables(tables)
@@ -145,8 +150,9 @@ class RowsInParts:
 class MemorySink:
     """Keeps recorded rows in memory."""
 
-    def __init__(self, problem: Problem, record: Record) -> None:
-        self.cell_store = RowStore(problem, record) if record is not Record.NONE else None
+    def __init__(self, problem: Problem, record: Record, witnesses: bool = True) -> None:
+        store = RowStore(problem, record, witnesses=witnesses)
+        self.cell_store = store if record is not Record.NONE else None
         self.rows = RowsInMemory()
 
     def add(self, stored: pa.Table) -> None:

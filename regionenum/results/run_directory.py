@@ -75,6 +75,7 @@ def refuse_other(directory: Path, manifest: Manifest, subject: Subject) -> None:
         ("recording level", str(manifest.record), str(subject.record), "the configuration changed"),
         ("engine", manifest.engine, subject.engine, "the configuration changed"),
         ("kind of decisions", _kind(manifest.exact), _kind(subject.exact), "`exact` changed"),
+        ("kind of rows", _rows(manifest.witnesses), _rows(subject.witnesses), "`witnesses` changed"),
     )
     for what, there, here, why in same:
         if there != here:
@@ -92,6 +93,10 @@ def refuse_other(directory: Path, manifest: Manifest, subject: Subject) -> None:
 
 def _kind(exact: bool) -> str:
     return "exact" if exact else "in floating point"
+
+
+def _rows(witnesses: bool) -> str:
+    return "with witnesses" if witnesses else "without witnesses"
 
 
 def sweep(directory: Path, manifest: Manifest) -> None:

@@ -103,7 +103,7 @@ COLUMNS = (
         "n_in",
         "input",
         "a point strictly inside the cell, in input coordinates, as exact numbers (in a slice: the point of the slice nearest "
-        "to them); null where no such point of float64 numbers was found",
+        "to them); null where no such point of float64 numbers was found; left out with `witnesses = false`",
         nullable=True,
     ),
 )
@@ -120,29 +120,32 @@ class Layout:
     rank_bounds : (depth,) largest rank possible after each unit layer: the least width so far, at most d
     output_bound : largest rank possible of the network's own map
     n_in : number of input values
+    witnesses : whether there is a column of witnesses
     """
 
     packing: Packing
     rank_bounds: npt.NDArray[np.int64]
     output_bound: int
     n_in: int
+    witnesses: bool = True
 
     @classmethod
-    def of(cls, problem: Problem) -> Layout:
+    def of(cls, problem: Problem, witnesses: bool = True) -> Layout:
         """The layout of the tables of a problem."""
         widths = [problem.dim, *problem.n_units, problem.network.n_out]
         *bounds, output = np.minimum.accumulate(np.array(widths, np.int64))[1:].tolist()
-        return cls(Packing.of(problem.network), np.array(bounds, np.int64), output, problem.network.n_in)
+        return cls(Packing.of(problem.network), np.array(bounds, np.int64), output, problem.network.n_in, witnesses)
 
     def schema(self, record: Record) -> pa.Schema:
         """The arrow schema at a level of recording; its metadata holds the format version."""
-        fields = [pa.field(c.name, c.of_type(self), nullable=c.nullable) for c in COLUMNS if record in c.records]
+        columns = [c for c in COLUMNS if record in c.records and (self.witnesses or c.name != "witness")]
+        fields = [pa.field(c.name, c.of_type(self), nullable=c.nullable) for c in columns]
         return pa.schema(fields, metadata={"regionenum.format": str(FORMAT_VERSION), "regionenum.record": str(record)})
 
     @cached_property
     def row_bytes(self) -> int:
         """Bytes of one row in memory, at most."""
-        return self.packing.n_bytes + 2 * len(self.rank_bounds) + 8 * self.n_in + 20
+        return self.packing.n_bytes + 2 * len(self.rank_bounds) + 8 * self.n_in * self.witnesses + 20
 
     def table(
         self, cells: Cells, inputs: Floats, record: Record, inside: npt.NDArray[np.bool_] | None = None
@@ -161,7 +164,8 @@ class Layout:
         """
         schema = self.schema(record)
         outside = np.zeros(len(cells), np.bool_) if inside is None else ~inside
-        inputs = np.where(outside[:, None], 0.0, inputs)
+        if self.witnesses:
+            inputs = np.where(outside[:, None], 0.0, inputs)
         ranks = cells.ranks if len(self.rank_bounds) else np.zeros((len(cells), 1), np.uint16)
         values: dict[str, Callable[[Any], Any]] = {
             "layer": lambda _: pa.array(cells.layer, pa.int16()),
@@ -200,7 +204,7 @@ class Layout:
             raise ValueError(f"column `ranks` is above the largest possible ranks {bounds.tolist()}")
         if table.num_rows and table.column("output_rank").to_numpy().max() > self.output_bound:
             raise ValueError(f"column `output_rank` is above the largest possible rank {self.output_bound}")
-        if not np.isfinite(fixed_array(table.column("witness").drop_null())).all():
+        if self.witnesses and not np.isfinite(fixed_array(table.column("witness").drop_null())).all():
             raise ValueError("column `witness` holds a value that is not finite")
         if record is Record.TREE:
             layer = table.column("layer").to_numpy()

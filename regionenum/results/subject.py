@@ -20,12 +20,14 @@ class Subject:
     record : what is kept of the cells
     engine : name of the engine
     exact : whether every decision is certain: by rigorous bounds on rounding errors, or made in exact arithmetic
+    witnesses : whether recorded cells have a witness
     """
 
     problem: Problem
     record: Record
     engine: str
     exact: bool = False
+    witnesses: bool = True
 
     @property
     def domain(self) -> Domain:

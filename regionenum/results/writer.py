@@ -106,7 +106,7 @@ class RunWriter:
         commit_seconds: float | None = None,
     ) -> None:
         self._directory, self._subject = directory, subject
-        self._layout = Layout.of(subject.problem)
+        self._layout = Layout.of(subject.problem, subject.witnesses)
         self._commit_seconds = COMMIT_SECONDS if commit_seconds is None else commit_seconds
         self._pending: list[pa.Table] = []
         self._written: list[Part] = []
@@ -134,7 +134,8 @@ class RunWriter:
                 write_atomically(directory / name, _json(_provenance()))
             undo.pop_all()
         kept = subject.record is not Record.NONE
-        self.cell_store = RowStore(subject.problem, subject.record, directory / PARTS, self._prefix) if kept else None
+        store = RowStore(subject.problem, subject.record, directory / PARTS, self._prefix, subject.witnesses)
+        self.cell_store = store if kept else None
         self._board = StatusBoard(directory, self._manifest.attempt, self.totals.regions)
 
     def _fresh(self, config: dict[str, Any]) -> Manifest:
@@ -150,6 +151,7 @@ class RunWriter:
             record=subject.record,
             engine=subject.engine,
             exact=subject.exact,
+            witnesses=subject.witnesses,
             complete=False,
             seconds=0.0,
             statistics=statistics_to_lists(self.totals.statistics),
