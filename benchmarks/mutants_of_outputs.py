@@ -9,8 +9,8 @@ OUTPUT = f"{ENGINE}/walk/output_kernel.py"
 TALLY = f"{ENGINE}/walk/tally_kernel.py"
 CLAIM = "regionenum/exact/claim.py"
 RANK_TESTS = "tests/test_output_rank.py::"
-CANCELS = (f"{RANK_TESTS}test_what_cancels_has_rank_0",)
-MULTIPLES = (f"{RANK_TESTS}test_outputs_that_are_multiples_of_each_other_where_all_units_are_active",)
+CANCELS = (f"{RANK_TESTS}test_what_cancels_has_rank_0[long]",)
+MULTIPLES = (f"{RANK_TESTS}test_outputs_that_are_multiples_of_each_other_where_all_units_are_active[long]",)
 COUNTED = ("tests/test_walk_kernels.py::test_children_are_added_up_when_no_more_can_come",)
 
 OUTPUT_MUTANTS = (
@@ -82,7 +82,7 @@ OUTPUT_MUTANTS = (
         TALLY,
         "    while n > 1:\n",
         "    while n > 2:\n",
-        COUNTED,
+        ("tests/test_engines_agree.py",),
     ),
     Mutant(
         "children of several subtrees are seen as those of one",

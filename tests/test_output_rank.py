@@ -20,6 +20,11 @@ BOX = Box(-0.9, 0.7)
 SIGNS = np.array([[1.0, 0.0], [0.0, 1.0], [3.0, 3.0]])
 """relu(x), relu(y), relu(3 (x + y)): six regions around the origin, by the signs of x, y and x + y."""
 
+LONG = np.array([[9_437_189.0, 3_145_739.0], [-5_767_169.0, 12_582_917.0]])
+FACTORS = np.array([7_340_033.0, 11_534_351.0])
+MIXED = np.vstack([LONG, FACTORS @ LONG])
+"""The same six regions in other coordinates. The last row is exact, but not what becomes of it when a width is multiplied in."""
+
 
 def output_of(hidden, output, box=BOX, exact=True):
     zeros = np.zeros(len(hidden)), np.zeros(len(output))
@@ -28,19 +33,22 @@ def output_of(hidden, output, box=BOX, exact=True):
     return found
 
 
-def test_what_cancels_has_rank_0():
-    """3 relu(x) + 3 relu(y) - relu(3 (x + y)) is 0 where all are positive, and where none is."""
-    found = output_of(SIGNS, [[3.0, 3.0, -1.0]])
+@pytest.mark.parametrize(("hidden", "factors"), [(SIGNS, [3.0, 3.0]), (MIXED, FACTORS)], ids=["short", "long"])
+def test_what_cancels_has_rank_0(hidden, factors):
+    """a relu(u) + b relu(v) - relu(a u + b v) is 0 where all are positive, and where none is."""
+    found = output_of(hidden, [[*factors, -1.0]])
     assert found.output.by_rank == {0: 2, 1: 4}
-    assert found.counters.resolved > 0, "rounding hides it"
-    believed = output_of(SIGNS, [[3.0, 3.0, -1.0]], exact=False)
-    assert believed.output.by_rank == found.output.by_rank or believed.counters.doubtful_ranks > 0
+    # the third line touches two of the four parts that the others make, and one rank is in doubt
+    assert found.counters.resolved == 3
+    believed = output_of(hidden, [[*factors, -1.0]], exact=False)
+    assert (believed.counters.doubtful, believed.counters.doubtful_ranks) == (2, 1)
 
 
-def test_outputs_that_are_multiples_of_each_other_where_all_units_are_active():
-    found = output_of(SIGNS, [[3.0, 3.0, 0.0], [0.0, 0.0, 1.0]])
+@pytest.mark.parametrize(("hidden", "factors"), [(SIGNS, [3.0, 3.0]), (MIXED, FACTORS)], ids=["short", "long"])
+def test_outputs_that_are_multiples_of_each_other_where_all_units_are_active(hidden, factors):
+    found = output_of(hidden, [[*factors, 0.0], [0.0, 0.0, 1.0]])
     assert found.output.by_rank == {0: 1, 1: 3, 2: 2}
-    assert found.layers[-1].by_rank.keys() == {0, 1, 2}
+    assert found.counters.resolved == 3
     assert [s.regions for _, s in sorted(found.layers[-1].by_rank.items())] == [1, 2, 3]
 
 
