@@ -33,7 +33,7 @@ OUTPUT_MUTANTS = (
         OUTPUT,
         "wrong = r * worst + ",
         "wrong = 0.0 * worst + ",
-        MULTIPLES,
+        (f"{RANK_TESTS}test_an_output_of_which_little_is_left",),
     ),
     Mutant(
         "outputs made afresh have no error",
@@ -54,7 +54,7 @@ OUTPUT_MUTANTS = (
         OUTPUT,
         "            _exchange(output.weight, ranks.along, ranks.map, unit, first + before[unit], first + piece)\n",
         "",
-        CANCELS,
+        (f"{RANK_TESTS}test_random_outputs_are_certified[1-1]",),
     ),
     Mutant(
         "a doubtful output is not counted",

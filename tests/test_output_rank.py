@@ -23,7 +23,7 @@ SIGNS = np.array([[1.0, 0.0], [0.0, 1.0], [3.0, 3.0]])
 LONG = np.array([[9_437_189.0, 3_145_739.0], [-5_767_169.0, 12_582_917.0]])
 FACTORS = np.array([7_340_033.0, 11_534_351.0])
 MIXED = np.vstack([LONG, FACTORS @ LONG])
-"""The same six regions in other coordinates. The last row is exact, but not what becomes of it when a width is multiplied in."""
+"""The same six regions in other coordinates. The last row is exact, but not its product with a width."""
 
 
 def output_of(hidden, output, box=BOX, exact=True):
@@ -50,6 +50,12 @@ def test_outputs_that_are_multiples_of_each_other_where_all_units_are_active(hid
     assert found.output.by_rank == {0: 1, 1: 3, 2: 2}
     assert found.counters.resolved == 3
     assert [s.regions for _, s in sorted(found.layers[-1].by_rank.items())] == [1, 2, 3]
+
+
+def test_an_output_of_which_little_is_left():
+    """(a + 1) relu(u) + b relu(v) - relu(a u + b v) beside relu(u): where all are positive both are u, one after large terms."""
+    found = output_of(MIXED, [[FACTORS[0] + 1.0, FACTORS[1], -1.0], [1.0, 0.0, 0.0]])
+    assert found.output.by_rank == {0: 1, 1: 4, 2: 1}
 
 
 @pytest.mark.parametrize("power", [-300, -200, 200, 300])
