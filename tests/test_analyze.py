@@ -1,3 +1,4 @@
+# mypy: disable-error-code="union-attr, arg-type, attr-defined, type-var"
 """`rn.analyze`: its tables against plain Python on exact cells, closed forms, and by hand; what was merged and resumed."""
 
 from __future__ import annotations

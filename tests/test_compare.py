@@ -1,3 +1,4 @@
+# mypy: disable-error-code="attr-defined, index"
 """Studies, from the first command to the table: resuming, parts, limits, given files, training."""
 
 import csv

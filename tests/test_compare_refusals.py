@@ -1,3 +1,4 @@
+# mypy: disable-error-code="arg-type, attr-defined"
 """Studies that cannot be used as given: one sentence that names the value, the place and the mend."""
 
 import pytest

@@ -53,7 +53,7 @@ def test_outputs_that_are_multiples_of_each_other_where_all_units_are_active(hid
 
 
 def test_an_output_of_which_little_is_left():
-    """(a + 1) relu(u) + b relu(v) - relu(a u + b v) beside relu(u): where all are positive both are u, one after large terms."""
+    """(a + 1) relu(u) + b relu(v) - relu(a u + b v) beside relu(u): both are u where all are positive."""
     found = output_of(MIXED, [[FACTORS[0] + 1.0, FACTORS[1], -1.0], [1.0, 0.0, 0.0]])
     assert found.output.by_rank == {0: 1, 1: 4, 2: 1}
 
