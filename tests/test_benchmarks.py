@@ -315,3 +315,23 @@ def test_another_network_is_not_acas_xu(tmp_path):
     with pytest.raises(rn.InputError, match=r"inputs of shape \(1, 1, 5\) and layers of \[5\]; expected ACASXU"):
         acasxu().read_network(path)
     assert acasxu().main(["--data", str(path.rename(tmp_path / acasxu().FILE).parent)]) == 2
+
+
+# Certified counts ------------------------------------------------------------------------------------------------------------
+
+
+def test_certified_counts_are_printed(capsys):
+    from benchmarks import certified
+
+    assert certified.main(["--rows", "2-20-20-whole"]) == 0
+    said = capsys.readouterr().out
+    assert "| 2-20-20-whole | 897 |" in said
+    assert "certified: 897 regions, complete" in said
+
+
+def test_a_wrong_count_is_not_certified(capsys, monkeypatch):
+    from benchmarks import certified
+
+    monkeypatch.setitem(certified.ROWS, "2-20-20-whole", replace(certified.ROWS["2-20-20-whole"], regions=896))
+    assert certified.main(["--rows", "2-20-20-whole"]) == 1
+    assert "2-20-20-whole: 897 regions, exact: True; known are 896" in capsys.readouterr().out
