@@ -1,9 +1,9 @@
 """Certified counts: `python -m benchmarks.certified [--rows 4-20-20 ...] [--workers K] [--sample N]`.
 
 Rows of `benchmarks.speed` are counted, recorded with `record="regions"`, and certified: the tree is rebuilt from the
-patterns and everything proved again in integers. For each: seconds of wall time of the three, by so many worker processes, and
-the bytes of the parts, which are all that a certificate takes. A wrong count, a doubt or a refutation ends with exit code 1. With
-a sample the paths to so many regions are followed: these exist, and nothing is missing beside their paths.
+patterns and everything proved again in integers. For each: seconds of wall time of the three, by so many worker processes,
+and the bytes of the parts, which are all that a certificate takes. A wrong count, a doubt or a refutation ends with exit code
+1. With a sample the paths to so many regions are followed: these exist, and nothing is missing beside their paths.
 """
 
 from __future__ import annotations
