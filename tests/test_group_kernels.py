@@ -64,6 +64,10 @@ DOUBTED = {
         maximum_of(np.array([[-1.0], [1.0], [0.0]]), np.zeros(3)),
         Box(-1.0, 2.0),
     ),
+    "the third wins in a point only, of rows of many digits": (
+        maximum_of(np.array([[-1.0], [1.0], [0.0]]) * (1.0 + 2.0**-40), np.zeros(3)),
+        Box(-1.0, 2.0),
+    ),
     "the second wins in a corner": (
         maximum_of(np.array([[1.0], [2.0]]), np.array([0.0, 2.0**-53 - 1.0])),
         Box(0.0, 1.0),
