@@ -9,6 +9,7 @@ import msgspec
 import pytest
 
 import regionenum as rn
+from regionenum.study.architecture import Activation
 from regionenum.study.compare import Plan
 from regionenum.study.description import read_study, study_from
 from regionenum.study.entries import groups
@@ -57,7 +58,7 @@ def test_linear_networks_have_one_region(tmp_path):
     pytest.importorskip("torch")
     study = read_study(STUDIES["linear"])
     assert study.grid is not None
-    alone = {"data": None, "inputs": [1, 8, 8], "outputs": 10, "epochs": 0, "seeds": 1, "activation": "none"}
+    alone = {"data": None, "inputs": [1, 8, 8], "outputs": 10, "epochs": 0, "seeds": 1, "activation": Activation.NONE}
     small = {"study": {"name": "x"}, "domain": {"kind": "box", "lower": 0, "upper": 0.1}, "grid": {"inputs": 1}}
     linear = msgspec.structs.replace(
         study,

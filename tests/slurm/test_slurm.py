@@ -193,7 +193,7 @@ def test_a_study_in_parts(tmp_path):
 
 
 def test_missing_arguments_end_the_job_with_one_sentence(tmp_path):
-    one = {"nodes": 1, "ntasks": 1, "ntasks_per_node": 1}
+    one = {"nodes": 1, "ntasks": 1, "ntasks_per_node": 1, "cpus_per_task": 1}
     jobs = {script.name: submit(tmp_path, script.name, **one) for script in SCRIPTS.glob("*.sbatch")}
     assert len(jobs) == 5
     for name, job in jobs.items():
