@@ -2,6 +2,7 @@
 """What tests of studies share: tables of a study, and an oracle for networks of one input."""
 
 import json
+from typing import Any
 
 import numpy as np
 
@@ -11,7 +12,7 @@ from regionenum.network.layers import Network
 UNTIMED = ("seconds", "rate")
 """Columns that differ from run to run."""
 
-LINE = {
+LINE: dict[str, dict[str, Any]] = {
     "study": {"name": "line"},
     "domain": {"kind": "box", "lower": -1, "upper": 1},
     "grid": {"inputs": 1, "widths": [[4], [4, 2]], "pooling": ["none", "max2"], "seeds": 2},
@@ -21,7 +22,7 @@ LINE = {
 
 def tables(out, **changed):
     """The tables of `LINE` with another folder, and with keys of tables replaced."""
-    found = {name: dict(table) for name, table in LINE.items()}
+    found: dict[str, Any] = {name: dict(table) for name, table in LINE.items()}
     found["study"]["out"] = str(out)
     for name, table in changed.items():
         found[name] = found.get(name, {}) | table if isinstance(table, dict) else table

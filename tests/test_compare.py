@@ -7,6 +7,7 @@ import os
 import signal
 import subprocess
 import sys
+from typing import Any
 
 import numpy as np
 import pyarrow.parquet as pq
@@ -387,7 +388,7 @@ def test_a_time_limit_of_a_network_counts_all_attempts(big, tmp_path, short_step
 
 def test_files_that_are_not_there(tmp_path, capsys):
     save_npz(star_network(), tmp_path / "star.npz")
-    content = {
+    content: Any = {
         "study": {"name": "given", "out": str(tmp_path / "out"), "missing": "skip"},
         "domain": {"kind": "box", "lower": -1, "upper": 1},
         "network": [{"file": str(tmp_path / "star.npz")}, {"file": str(tmp_path / "absent.npz")}],
@@ -401,6 +402,13 @@ def test_files_that_are_not_there(tmp_path, capsys):
     captured = capsys.readouterr()
     assert captured.out == ""
     assert "study given: none of its networks is there, so it is skipped" in captured.err
+    # a variable that is not set is the likely reason
+    content["network"] = [{"file": "$NO_SUCH_FOLDER/x.npz"}]
+    assert run(write(tmp_path / "study.toml", content)) == 0
+    assert (
+        "network x: there is no file $NO_SUCH_FOLDER/x.npz (the variable is not set); it is skipped"
+        in capsys.readouterr().err
+    )
 
 
 def test_an_affine_network_is_one_region(tmp_path):
@@ -498,7 +506,7 @@ def test_domains_made_of_the_data(domain, channels, dim, tmp_path):
     del content["grid"]["inputs"], content["domain"]["lower"], content["domain"]["upper"]
     plan = Plan.of(study_from(content))
     assert plan.entries[0].source.input_shape == shape
-    found = domain_of(plan.study, data, shape)
+    found: Any = domain_of(plan.study, data, shape)
     assert found.chart(shape).dim == dim
     if domain["kind"] == "data_box":
         sides = x.max(axis=0) - x.min(axis=0)

@@ -95,6 +95,14 @@ def test_seeds_are_averaged():
     assert "By architecture" not in study_text("x", table(row()), [])
 
 
+def test_given_networks_of_one_architecture_have_their_names():
+    given = [row(name=f"net-{k}", file=f"{k}.onnx", architecture="6x50", seed=None, regions=k) for k in (77, 99)]
+    text = study_text("x", table(*given), [])
+    assert "standard deviation over networks" in text
+    networks = text.split("\nNetworks\n")[1]
+    assert [line.split()[0] for line in networks.splitlines()[2:4]] == ["net-77", "net-99"]
+
+
 def test_no_rows():
     assert study_text("x", table(), ["3 are missing"]) == "Study x: no network has a run yet\n3 are missing\n"
     assert "0 networks" in report("x", table(), [])

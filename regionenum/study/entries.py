@@ -194,7 +194,8 @@ def given_path(study: Study, given: Given) -> str:
     """Where a given network is: a path, relative ones from the study's folder on, or package.module:function."""
     if is_factory(given.file):
         return given.file
-    return str(Path(study.folder) / os.path.expanduser(os.path.expandvars(given.file)))
+    path = os.path.expanduser(os.path.expandvars(given.file))
+    return path if path.startswith("$") else str(Path(study.folder) / path)
 
 
 def present(study: Study, found: list[Entry]) -> tuple[list[Entry], list[str]]:
@@ -211,7 +212,7 @@ def present(study: Study, found: list[Entry]) -> tuple[list[Entry], list[str]]:
         if not path or is_factory(path) or Path(path).is_file() or (entry.run / "manifest.json").is_file():
             there.append(entry)
             continue
-        place = f"network {entry.name}: there is no file {path}"
+        place = f"network {entry.name}: there is no file {path}{' (the variable is not set)' if path.startswith('$') else ''}"
         if study.study.missing == "refuse":
             raise InputError(f'{place}; give its path, or say missing = "skip" in [study]')
         notes.append(f"{place}; it is skipped")

@@ -37,7 +37,10 @@ def report(name: str, table: Table, notes: list[str]) -> str:
         parts.append(paragraph("matplotlib is not installed, so there are no pictures.", note=True))
     elif rows:
         parts += _pictures(rows, averaged)
-    parts += [heading("Architectures: mean ± standard deviation over seeds, least .. most"), _averages(averaged)]
+    parts += [
+        heading("Architectures: mean ± standard deviation over their networks (seeds), least .. most"),
+        _averages(averaged),
+    ]
     parts += [heading("Networks"), _networks(rows)]
     return page(f"Study {name}", parts)
 

@@ -45,14 +45,14 @@ def study_text(name: str, table: Table, notes: list[str], width: int = WIDTH) ->
     lines = [f"Study {name}: {len(rows)} network{'' if len(rows) == 1 else 's'}"]
     if shared:
         lines += _wrapped(f"All of them: {shared}", width)
-    several = len(averaged) < len(rows)
+    several, over = len(averaged) < len(rows), "networks" if any(row["file"] for row in rows) else "seeds"
     parts: list[tuple[str, list[str]]] = []
     if several:
-        parts.append(("By architecture, mean and standard deviation over seeds", _averages(averaged, width)))
+        parts.append((f"By architecture, mean and standard deviation over {over}", _averages(averaged, width)))
     parts.append(("Networks", _networks(rows, width)))
     parts.append(
         (
-            "Growth by layer: regions after each" + (", mean over seeds" if several else ""),
+            "Growth by layer: regions after each" + (f", mean over {over}" if several else ""),
             _growth(averaged, width),
         )
     )
@@ -93,7 +93,8 @@ def _varying(rows: list[dict[str, Any]]) -> list[str]:
 
 def _labels(rows: list[dict[str, Any]]) -> list[_Column]:
     """Columns that say which network a row is about."""
-    found = [_Column("architecture", lambda row: row["architecture"], 0, left=True)]
+    # several given networks may be of one architecture
+    found = [_Column("architecture", lambda row: row["name"] if row.get("file") else row["architecture"], 0, left=True)]
     for key in _varying(rows):
         found.append(_Column(_KEYS[key], lambda row, key=key: _whole(row[key]), 0, left=key == "data"))  # type: ignore[misc]
     return found
