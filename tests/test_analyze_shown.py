@@ -139,7 +139,7 @@ def test_the_command(star, tmp_path, capsys):
     assert (said["count"], said["complete"], said["exact"], said["notes"]) == (5, True, True, [])
     assert list(said["tables"]) == [name for name in analysis.tables_there if name != "cells"]
     assert main(["analyze", run, "--json", "--table", "cells"]) == 0
-    assert json.loads(capsys.readouterr().out)["tables"] == {"cells": analysis.cells.to_pylist()}
+    assert json.loads(capsys.readouterr().out)["tables"] == {"cells": analysis.table("cells").to_pylist()}
 
 
 def test_files(star, tmp_path, capsys):
