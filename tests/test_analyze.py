@@ -411,7 +411,7 @@ def test_runs_and_directories(tmp_path, monkeypatch):
         for analysis in ways:
             assert_is(analysis, expected(NET, BOX))
     with pytest.raises(InputError, match="the run is an object of type int; give a Result"):
-        rn.analyze(3)  # type: ignore[arg-type]
+        rn.analyze(3)
     with pytest.raises(InputError, match="is not a run directory: no such folder"):
         rn.analyze(tmp_path / "none")
 
