@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from regionenum.result import Result, open_run
     from regionenum.results.findings import Audit, LayerSummary, RankSummary
     from regionenum.results.progress import Progress
+    from regionenum.results.schema import unpack_patterns
 
     __version__: str
 
@@ -53,6 +54,7 @@ __all__ = [
     "open_run",
     "relu_after_pooling",
     "save_npz",
+    "unpack_patterns",
     "with_decision",
 ]
 
@@ -85,6 +87,7 @@ _HOMES = {
     "open_run": "result",
     "relu_after_pooling": "network.transform",
     "save_npz": "network.storage",
+    "unpack_patterns": "results.schema",
     "with_decision": "network.transform",
 }
 
