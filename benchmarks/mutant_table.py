@@ -11,6 +11,7 @@ from benchmarks.mutants_of_exact_rooms import EXACT_MUTANTS
 from benchmarks.mutants_of_outputs import OUTPUT_MUTANTS
 from benchmarks.mutants_of_questions import QUESTION_MUTANTS
 from benchmarks.mutants_of_walks import WALK_MUTANTS
+from benchmarks.mutants_of_witnesses import WITNESS_MUTANTS
 
 MUTANTS: tuple[Mutant, ...] = (
     Mutant(
@@ -155,6 +156,7 @@ MUTANTS: tuple[Mutant, ...] = (
     ),
     *DICTIONARY_MUTANTS,
     *WALK_MUTANTS,
+    *WITNESS_MUTANTS,
     *OUTPUT_MUTANTS,
     *QUESTION_MUTANTS,
     *CERTAINTY_MUTANTS,

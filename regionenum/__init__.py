@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from regionenum.result import Result, open_run
     from regionenum.results.findings import Audit, LayerSummary, RankSummary
     from regionenum.results.progress import Progress
+    from regionenum.results.schema import unpack_patterns
     from regionenum.study.compare import compare
 
     __version__: str
@@ -61,6 +62,7 @@ __all__ = [
     "relu_after_pooling",
     "save_npz",
     "theory",
+    "unpack_patterns",
     "with_decision",
 ]
 
@@ -98,6 +100,7 @@ _HOMES = {
     "relu_after_pooling": "network.transform",
     "save_npz": "network.storage",
     "theory": "analysis.theory",
+    "unpack_patterns": "results.schema",
     "with_decision": "network.transform",
 }
 

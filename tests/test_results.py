@@ -63,5 +63,5 @@ def test_a_network_without_units_is_one_region(tmp_path):
     result = enumerate_regions(affine, BOX, record="tree", engine=LineEngine(), out=tmp_path / "run")
     assert (result.count, result.layers, result.distinct_maps()) == (1, (), 1)
     assert open_run(tmp_path / "run").cells.to_pylist() == [
-        {"layer": -1, "cell": 0, "parent": -1, "pattern": b"\x00", "ranks": [0], "witness": [0.5]}
+        {"layer": -1, "cell": 0, "parent": -1, "pattern": b"\x00", "ranks": [0], "output_rank": 1, "witness": [0.5]}
     ]

@@ -5,9 +5,11 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+import regionenum as rn
 from regionenum.domain import Box
 from regionenum.engine.interface import Cells, Problem, Record
 from regionenum.results import schema
+from regionenum.results.patterns import Packing
 from regionenum.results.schema import COLUMNS, Layout, fixed_array
 from tests.line import relu_chain
 
@@ -89,3 +91,23 @@ def test_a_witness_that_is_not_inside_is_null(tmp_path):
         assert found.column("witness").to_pylist() == [[1.0], None, [3.0]]
         assert np.array_equal(fixed_array(found.column("witness")), inputs, equal_nan=True)
         assert np.array_equal(fixed_array(found.column("witness").slice(1)), inputs[1:], equal_nan=True)
+
+
+@pytest.mark.parametrize("n_pieces", [[], [1], [2] * 9, [2, 2, 3, 3, 3, 1, 5, 2]])
+def test_a_packing_is_read_from_its_text(n_pieces):
+    packing = Packing(np.array(n_pieces, np.int64))
+    assert Packing.from_text(packing.text).n_pieces.tolist() == n_pieces
+
+
+def test_patterns_are_unpacked_from_tables(tmp_path):
+    out = tmp_path / "run"
+    result = rn.enumerate_regions(NET, BOX, record="regions", out=out)
+    pieces = rn.unpack_patterns(result.regions)
+    witness = fixed_array(result.regions.column("witness"))
+    assert np.array_equal(pieces, NET.pattern(witness))
+    (part,) = (out / "parts").glob("*.parquet")
+    assert np.array_equal(rn.unpack_patterns(pq.read_table(part)), pieces)
+    with pytest.raises(rn.InputError, match="no column `pattern` with the metadata"):
+        rn.unpack_patterns(result.regions.select(["ranks"]))
+    with pytest.raises(rn.InputError, match="no column `pattern` with the metadata"):
+        rn.unpack_patterns(result.regions.replace_schema_metadata(None))

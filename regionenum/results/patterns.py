@@ -39,6 +39,19 @@ class Packing:
         """The layout of a network's patterns."""
         return cls(np.concatenate([np.zeros(0, np.int64), *(layer.units.n_pieces for layer in network.unit_layers)]))
 
+    @property
+    def text(self) -> str:
+        """The numbers of pieces, runs of equal ones together: "2x40,4x9" are 40 ReLUs and nine maxima of four."""
+        starts = np.flatnonzero(np.diff(self.n_pieces, prepend=-1))
+        lengths = np.diff(np.append(starts, len(self.n_pieces)))
+        return ",".join(f"{self.n_pieces[at]}x{n}" for at, n in zip(starts, lengths, strict=True))
+
+    @classmethod
+    def from_text(cls, text: str) -> Packing:
+        """The inverse of `text`."""
+        runs = [tuple(map(int, run.split("x"))) for run in text.split(",") if run]
+        return cls(np.repeat(*np.array(runs, np.int64).reshape(-1, 2).T))
+
     def __post_init__(self) -> None:
         if len(self.n_pieces) and self.n_pieces.max() > 1 << 16:
             raise InputError(

@@ -19,7 +19,7 @@ from regionenum.choices import Record
 from regionenum.engine.interface import Cells, Problem
 from regionenum.errors import InputError
 from regionenum.network.units import Floats
-from regionenum.results.patterns import Packing
+from regionenum.results.patterns import Packing, Pieces
 
 Table: TypeAlias = pa.Table
 """A table of recorded rows."""
@@ -140,7 +140,8 @@ class Layout:
         """The arrow schema at a level of recording; its metadata holds the format version."""
         columns = [c for c in COLUMNS if record in c.records and (self.witnesses or c.name != "witness")]
         fields = [pa.field(c.name, c.of_type(self), nullable=c.nullable) for c in columns]
-        return pa.schema(fields, metadata={"regionenum.format": str(FORMAT_VERSION), "regionenum.record": str(record)})
+        about = {"format": str(FORMAT_VERSION), "record": str(record), "pieces": self.packing.text}
+        return pa.schema(fields, metadata={f"regionenum.{name}": value for name, value in about.items()})
 
     @cached_property
     def row_bytes(self) -> int:
@@ -210,6 +211,33 @@ class Layout:
             layer = table.column("layer").to_numpy()
             if np.any(layer < -1) or np.any(layer >= max(1, len(self.rank_bounds))):
                 raise ValueError(f"column `layer` is outside -1..{len(self.rank_bounds) - 1}")
+
+
+def unpack_patterns(table: pa.Table) -> Pieces:
+    """The pieces of all units of recorded cells.
+
+    Parameters
+    ----------
+    table : Table
+        `Result.regions` or `Result.cells`, or what pyarrow read from a part of a run.
+
+    Returns
+    -------
+    (n, n_units) uint16 array
+        In the order of the units of all unit layers; of cells of earlier layers 0 beyond.
+
+    Raises
+    ------
+    InputError
+        If the table has no column `pattern`, or does not say how patterns are packed.
+    """
+    text = (table.schema.metadata or {}).get(b"regionenum.pieces")
+    if "pattern" not in table.column_names or text is None:
+        raise InputError(
+            "the table has no column `pattern` with the metadata that a run gives it; use `Result.regions`, or a part as "
+            "pyarrow reads it"
+        )
+    return Packing.from_text(text.decode()).unpack(fixed_array(table.column("pattern")))
 
 
 def in_schema(table: pa.Table, schema: pa.Schema) -> pa.Table:
