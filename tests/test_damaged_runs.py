@@ -63,13 +63,13 @@ def test_a_part_of_another_schema(run):
 def test_a_part_of_another_format(run):
     path = parts(run)[0]
     pq.write_table(pq.read_table(path).replace_schema_metadata({"regionenum.format": "7"}), path)
-    assert refused(run, "format version 7, but this release reads version 1")
+    assert refused(run, "format version 7, but this release reads version 2")
 
 
 @pytest.mark.parametrize(
     ("change", "sentence"),
     [
-        (lambda m: m.update(format=2), "format version 2, but this release reads version 1"),
+        (lambda m: m.update(format=1), "format version 1, but this release reads version 2"),
         (lambda m: m.pop("format"), "format version None"),
         (lambda m: m.pop("parts") and m.update(extra=1), "is not a manifest: Object contains unknown field `extra`"),
         (lambda m: m.update(complete="yes"), r"is not a manifest: Expected `bool`, got `str` - at `\$.complete`"),

@@ -30,7 +30,7 @@ def by_pattern(result: rn.Result) -> np.ndarray:
 
 def test_the_column_is_not_there(pair: tuple[rn.Result, rn.Result]) -> None:
     kept, without = pair
-    assert without.regions.column_names == ["pattern", "ranks"]
+    assert without.regions.column_names == ["pattern", "ranks", "output_rank"]
     assert kept.regions.drop_columns(["witness"]).schema.names == without.regions.schema.names
     patterns = [sorted(result.regions.column("pattern").to_pylist()) for result in pair]
     assert patterns[0] == patterns[1]
@@ -40,7 +40,8 @@ def test_what_is_recorded_is_smaller_by_the_witnesses(pair: tuple[rn.Result, rn.
     """Eight bytes for each of two inputs."""
     kept, without = (result.regions.nbytes / result.count for result in pair)
     assert kept - without == pytest.approx(16.0, abs=0.5)
-    assert without == 2 + 2 * 2
+    # pattern, two layers, and the output
+    assert without == 2 + 2 * 2 + 2
 
 
 def test_geometry_is_the_same(pair: tuple[rn.Result, rn.Result]) -> None:
@@ -93,7 +94,7 @@ def test_a_run_is_read_and_certified(record: str, tmp_path: Path) -> None:
         assert "witness" not in pq.read_schema(part).names
     assert Manifest.read(out).witnesses is False
     again = rn.open_run(out)
-    assert again.regions.column_names == ["pattern", "ranks"]
+    assert again.regions.column_names == ["pattern", "ranks", "output_rank"]
     assert again.adjacency().nnz == result.adjacency().nnz > 0
     assert certify(out).regions == result.count
 
@@ -132,6 +133,6 @@ def test_the_command_line(how: str, tmp_path: Path) -> None:
         (tmp_path / "config.toml").write_text(text)
         code = main(["run", str(tmp_path / "config.toml"), "--out", str(out)])
     assert code == 0
-    assert rn.open_run(out).regions.column_names == ["pattern", "ranks"]
+    assert rn.open_run(out).regions.column_names == ["pattern", "ranks", "output_rank"]
     # going on with a complete run says what it found
     assert main(["resume", str(out)]) == 0

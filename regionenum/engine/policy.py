@@ -39,7 +39,7 @@ def cache_folder() -> Path:
 def _sources() -> list[Path]:
     """Every file of which something ends up in a kernel: functions, constants, and the verbs of representations."""
     here = Path(__file__).parent
-    shared = [here / name for name in ("cells.py", "counters.py", "lanes.py", "policy.py", "tables.py")]
+    shared = [here / name for name in ("cells.py", "counters.py", "lanes.py", "policy.py", "subtree.py", "tables.py")]
     shared.append(here.parent / "domain" / "half_spaces.py")  # the unit roundoff
     return [*shared, *sorted(here.glob("dictionary/*.py")), *sorted(here.glob("walk/*.py"))]
 
