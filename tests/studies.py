@@ -1,4 +1,3 @@
-# mypy: disable-error-code="call-overload"
 """What tests of studies share: tables of a study, and an oracle for networks of one input."""
 
 import json

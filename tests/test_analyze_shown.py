@@ -1,4 +1,3 @@
-# mypy: disable-error-code="union-attr"
 """What users see of `rn.analyze`: text of 80 columns, the command line, CSV, JSON, Parquet, pictures, the README's example."""
 
 from __future__ import annotations

@@ -1,4 +1,3 @@
-# mypy: disable-error-code="attr-defined, index"
 """Studies, from the first command to the table: resuming, parts, limits, given files, training."""
 
 import csv

@@ -1,4 +1,3 @@
-# mypy: disable-error-code="arg-type, attr-defined"
 """Studies that cannot be used as given: one sentence that names the value, the place and the mend."""
 
 import pytest
@@ -145,7 +144,7 @@ def test_the_command_line(capsys, tmp_path, monkeypatch):
 
 def test_python(tmp_path):
     with pytest.raises(rn.InputError, match=r"the study is an object of type int; give the path of a STUDY\.toml"):
-        rn.compare(3)
+        rn.compare(3)  # type: ignore[arg-type]
     for workers in (0, True, "all"):
         with pytest.raises(rn.InputError, match=rf"workers={workers!r}: give the number of processes"):
             rn.compare(tables(tmp_path), workers=workers)

@@ -1,4 +1,3 @@
-# mypy: disable-error-code="union-attr"
 """The studies of `configs/studies/`, and what the README says of them."""
 
 import re
